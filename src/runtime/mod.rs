@@ -1,0 +1,119 @@
+//! The scheduler: workers, queues, stealing, placement, idling, timers, the blocking pool, shutdown.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `builder` | [`Runtime`], its builder, [`Handle`], shutdown |
+//! | `worker` | a worker's fields |
+//! | `schedule` | what runs next; the only place that switches |
+//! | `carrier` | stacks whose bottom loop runs threads |
+//! | `execute` | a thread's first and last moments |
+//! | `spawn` | making threads and handing them to a worker |
+//! | `wait`, `join`, `sleeper` | suspending and waking |
+//! | `children` | waiting for many threads |
+//! | `maintain` | what is looked at once in a while |
+//! | `park`, `idle` | searching and sleeping |
+//! | `place` | balance among started threads |
+//! | `monitor` | the tick |
+//! | `blocking` | OS threads for calls that block |
+//! | `deque`, `inbox`, `shared_queue` | the queues |
+//! | `timer` | the timer wheel |
+//! | `reactor`, `source`, `readiness` | readiness of descriptors |
+//! | `os` | headers for OS threads that are not workers |
+
+pub(crate) mod blocking;
+pub(crate) mod builder;
+pub(crate) mod carrier;
+pub(crate) mod children;
+pub(crate) mod deque;
+mod describe;
+pub(crate) mod event;
+mod execute;
+pub(crate) mod idle;
+pub(crate) mod inbox;
+pub(crate) mod join;
+mod maintain;
+mod metrics;
+mod monitor;
+pub(crate) mod os;
+mod park;
+mod place;
+pub(crate) mod reactor;
+pub(crate) mod readiness;
+mod schedule;
+pub(crate) mod shared_queue;
+mod sleeper;
+pub(crate) mod source;
+pub(crate) mod spawn;
+pub(crate) mod timer;
+pub(crate) mod wait;
+pub(crate) mod worker;
+
+pub use builder::{Builder, Handle, Runtime, ShutdownError};
+pub use metrics::Metrics;
+
+use crate::{
+    primitive::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    stack::{SizeClass, StackPool},
+};
+use blocking::Blocking;
+use idle::Idle;
+use monitor::Monitor;
+use shared_queue::SharedQueue;
+use std::sync::{Condvar, Mutex};
+use worker::{ByNext, Worker};
+
+/// What the workers of a runtime share.
+pub(crate) struct Inner {
+    workers: Box<[Worker]>,
+    /// Threads spawned from outside.
+    pub(crate) injector: SharedQueue<ByNext>,
+    pub(crate) idle: Idle,
+    pub(crate) stacks: StackPool,
+    /// The size class of threads that ask for none.
+    pub(crate) stack_class: SizeClass,
+    /// Counts milliseconds while any worker is awake.
+    pub(crate) tick: AtomicU32,
+    /// A sleeper was woken for a single waiting thread since the last tick.
+    pub(crate) hinted: AtomicBool,
+    pub(crate) monitor: Monitor,
+    pub(crate) blocking: Blocking,
+    closing: AtomicBool,
+    /// Threads that were spawned by others than workers.
+    spawned_outside: AtomicU64,
+    /// Workers whose OS thread runs.
+    running: Mutex<usize>,
+    ended: Condvar,
+}
+
+impl Inner {
+    pub(crate) fn workers(&self) -> &[Worker] {
+        &self.workers
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Workers that do not sleep.
+    pub(crate) fn busy(&self) -> usize {
+        self.workers.len().saturating_sub(self.idle.sleeping())
+    }
+
+    /// Wakes a sleeping worker to search, if none searches. After what it is to find was published.
+    pub(crate) fn wake_one(&self) {
+        if let Some(index) = self.idle.wake_one() {
+            self.workers[index].interrupt();
+        }
+    }
+
+    /// How many threads there are, started or not. Never less than there are; exact once nothing spawns.
+    pub(crate) fn live(&self) -> u64 {
+        // Ends before spawns: a thread that is counted as ended was spawned before.
+        let ended: u64 = self.workers.iter().map(|worker| worker.shared.counters.ended.load(Ordering::Acquire)).sum();
+        std::sync::atomic::fence(Ordering::SeqCst);
+        let spawned: u64 =
+            self.workers.iter().map(|worker| worker.shared.counters.spawned.load(Ordering::Acquire)).sum();
+        (spawned + self.spawned_outside.load(Ordering::SeqCst)) - ended
+    }
+}

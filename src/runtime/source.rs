@@ -1,0 +1,142 @@
+//! The readiness state of one descriptor, and the waiting for it from a green thread or an OS thread.
+//!
+//! A source is registered with a reactor when a green thread first has to wait for it, namely with that thread's
+//! worker. Threads of other workers may wait for it too, and are woken from there; when they alone have done so for
+//! [`AWAY`] waits, the registration moves to them (a connection is often opened on one worker and served on another).
+//! Moving loses nothing: to register tells afresh what is ready.
+//!
+//! An OS thread waits by `poll(2)`, and needs no registration.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, RawFd},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use mio::Token;
+
+use super::{
+    event::{Waker, Woke, wait, with_reactor},
+    reactor::{Reactor, Shared},
+    readiness::{Direction, Readiness},
+};
+use crate::{
+    primitive::{Mutex, lock},
+    sys::socket,
+};
+
+/// After how many waits on other workers in a row a registration moves.
+const AWAY: usize = 4;
+
+/// The readiness state of one descriptor. Whoever owns the descriptor calls [`Source::deregister`] before it is
+/// closed or given away: a duplicate would keep a poller's entry alive.
+pub(crate) struct Source {
+    pub(super) readiness: Readiness<Waker>,
+    /// The id of the reactor that `registration` names, 0 if none; a copy to be read without the lock.
+    home: AtomicUsize,
+    /// Waits on other workers since the last on the reactor's own. A hint: an update may be lost.
+    away: AtomicUsize,
+    registration: Mutex<Option<(Arc<Shared>, Token)>>,
+}
+
+impl Source {
+    pub(crate) fn new() -> Arc<Source> {
+        Arc::new(Source {
+            readiness: Readiness::new(),
+            home: AtomicUsize::new(0),
+            away: AtomicUsize::new(0),
+            registration: Mutex::new(None),
+        })
+    }
+
+    /// What is known of the descriptor, and the clearing of it.
+    #[inline]
+    pub(crate) fn readiness(&self) -> &Readiness<Waker> {
+        &self.readiness
+    }
+
+    /// Waits until a call in this direction may succeed, or the deadline passes. May return early for no reason.
+    ///
+    /// # Errors
+    /// Those of registering (no memory, too many watches), and of `poll(2)` on an OS thread.
+    pub(crate) fn wait(
+        self: &Arc<Self>,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        deadline: Option<Instant>,
+    ) -> io::Result<Woke> {
+        let Some(here) = with_reactor(|reactor| reactor.map(Reactor::id)) else {
+            let ready = socket::wait(fd, direction == Direction::Write, deadline)?;
+            return Ok(if ready { Woke::Event } else { Woke::TimedOut });
+        };
+        let woke = self.readiness.listed(direction, Waker::current(), |node| {
+            // Looked at after listing: a reactor that goes away says so here first and wakes who is listed then.
+            if self.home.load(Ordering::Acquire) != here {
+                self.settle(fd.as_raw_fd())?;
+            } else if self.away.load(Ordering::Relaxed) != 0 {
+                self.away.store(0, Ordering::Relaxed);
+            }
+            loop {
+                let woke = wait(deadline);
+                if node.is_woken() {
+                    return Ok(Woke::Event);
+                }
+                if matches!(woke, Woke::TimedOut) {
+                    return Ok(Woke::TimedOut);
+                }
+            }
+        });
+        woke.unwrap_or(Ok(Woke::Event))
+    }
+
+    /// Waits on a worker whose reactor is not the one that hears of this source: registers it there if it should be.
+    #[cold]
+    fn settle(self: &Arc<Self>, fd: RawFd) -> io::Result<()> {
+        with_reactor(|reactor| {
+            let Some(reactor) = reactor else { return Ok(()) };
+            let mut registration = lock(&self.registration);
+            if let Some((place, token)) = &*registration {
+                if place.id() == reactor.id() || self.away.fetch_add(1, Ordering::Relaxed) + 1 < AWAY {
+                    return Ok(());
+                }
+                place.deregister(fd, *token);
+                *registration = None;
+                self.home.store(0, Ordering::Release);
+            }
+            let token = reactor.shared().register(fd, self)?;
+            *registration = Some((Arc::clone(reactor.shared()), token));
+            self.away.store(0, Ordering::Relaxed);
+            self.home.store(reactor.id(), Ordering::Release);
+            Ok(())
+        })
+    }
+
+    /// Takes the source out of the reactor that it is registered with, if any.
+    pub(crate) fn deregister(&self, fd: RawFd) {
+        if self.home.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut registration = lock(&self.registration);
+        if let Some((place, token)) = registration.take() {
+            place.deregister(fd, token);
+        }
+        self.home.store(0, Ordering::Release);
+    }
+
+    /// That reactor is gone: whoever waits, on other workers, is to register anew.
+    pub(super) fn forget(&self, reactor: usize) {
+        {
+            let mut registration = lock(&self.registration);
+            if registration.as_ref().is_none_or(|(place, _)| place.id() != reactor) {
+                return;
+            }
+            *registration = None;
+            self.home.store(0, Ordering::Release);
+        }
+        self.readiness.wake_all();
+    }
+}

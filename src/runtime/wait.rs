@@ -1,0 +1,175 @@
+//! Suspending the current thread and waking others.
+//!
+//! A wait names the wake bits that end it. The owner's `pending` collects what arrived, `waiting` says what would make the
+//! thread ready. On one worker both sides are plain loads and stores: a thread that publishes itself and then switches away cannot
+//! miss a wake, since a wake from another OS thread reaches it through the inbox, which its worker reads after the switch
+//! (rule 2).
+//!
+//! On an OS thread that is no worker the same calls block it on its [`Parker`](crate::task::parker::Parker).
+
+use super::{os, sleeper::Sleeper, timer::Entry, worker::Worker};
+use crate::{
+    primitive::Ordering,
+    task::{OS_THREAD, Task, TaskRef, cancel::Cancelled, state::Delivery, wake},
+};
+use std::{panic::resume_unwind, ptr::NonNull, time::Instant};
+
+impl Worker {
+    /// Wakes a started thread of this worker.
+    ///
+    /// # Safety
+    /// It lives and is of this worker.
+    #[inline(always)]
+    pub(crate) unsafe fn wake_own(&self, task: NonNull<Task>, bits: u8) {
+        // SAFETY: it lives.
+        let header = unsafe { task.as_ref() };
+        header.pending.set(header.pending.get() | bits);
+        if header.waiting.get() & bits != 0 {
+            header.waiting.set(0);
+            // SAFETY: it was suspended, in no queue.
+            unsafe { self.ready_next(task) };
+        }
+    }
+
+    /// Suspends the running thread until one of `want` is pending; takes those and gives them.
+    /// Does not look at cancellation unless `want` has its bit.
+    ///
+    /// # Safety
+    /// `current` is this worker's running thread.
+    #[inline(always)]
+    pub(crate) unsafe fn wait(&self, current: &Task, want: u8) -> u8 {
+        loop {
+            let got = current.pending.get() & want;
+            if got != 0 {
+                // A cancellation stays pending until it is acknowledged.
+                current.pending.set(current.pending.get() & !(got & !wake::CANCEL));
+                return got;
+            }
+            current.waiting.set(want);
+            // SAFETY: registered just now.
+            unsafe { self.suspend(current) };
+        }
+    }
+
+    /// Puts the running thread behind all that is ready.
+    ///
+    /// # Safety
+    /// `current` is this worker's running thread.
+    #[inline(always)]
+    pub(crate) unsafe fn yield_now(&self, current: &Task) {
+        // SAFETY: the running thread is in no queue, and is in one now.
+        unsafe {
+            self.ready.push(NonNull::from(current));
+            self.suspend(current);
+        }
+        if current.pending.get() & wake::CANCEL != 0 {
+            raise(self, current);
+        }
+    }
+}
+
+/// Which bit stands for cancellation in a wait of this thread: none while it is masked.
+#[inline(always)]
+pub(crate) fn cancel_bit(worker: &Worker, current: &Task) -> u8 {
+    if current.mask.get() == 0 && !worker.is_unwinding(current) { wake::CANCEL } else { 0 }
+}
+
+/// Raises the running thread's cancellation, unless it is masked or unwinding.
+#[cold]
+#[inline(never)]
+pub(crate) fn raise(worker: &Worker, current: &Task) {
+    if cancel_bit(worker, current) != 0 {
+        resume_unwind(Box::new(Cancelled::new()));
+    }
+}
+
+/// Blocks the current thread, green or not, until one of `want` arrives, takes those and gives them.
+///
+/// Unwinds if the thread is cancelled, unless it is masked; then nothing was taken.
+pub(crate) fn wait(want: u8) -> u8 {
+    match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
+        Some((worker, current)) => {
+            // SAFETY: the running thread.
+            let got = unsafe { worker.wait(current, want | cancel_bit(worker, current)) };
+            if got & want == 0 {
+                raise(worker, current);
+            }
+            got & want
+        }
+        None => os::with_current(|current| current.extra().parker.wait(want, None)),
+    }
+}
+
+/// The same with a deadline; 0 when it passed first.
+pub(crate) fn wait_until(want: u8, deadline: Instant) -> u8 {
+    match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
+        Some((worker, current)) => {
+            let mut entry = Entry::new(NonNull::from(current));
+            let sleeper = Sleeper::new(worker, &mut entry, deadline);
+            // The wheel's wake is an event, as others are that come late; so look at the entry, and wait again.
+            loop {
+                // SAFETY: the running thread.
+                let got = unsafe { worker.wait(current, want | wake::EVENT | cancel_bit(worker, current)) };
+                if got & want != 0 {
+                    return got & want;
+                }
+                if got & wake::CANCEL != 0 {
+                    raise(worker, current);
+                }
+                if sleeper.has_fired() {
+                    return 0;
+                }
+            }
+        }
+        None => os::with_current(|current| current.extra().parker.wait(want, Some(deadline))),
+    }
+}
+
+/// Wakes a thread, from anywhere.
+///
+/// # Safety
+/// It lives during the call: the caller has a reference, or the thread waits for exactly this wake, or under a lock that the caller
+/// holds.
+#[inline(always)]
+pub(crate) unsafe fn wake(task: NonNull<Task>, bits: u8) {
+    // SAFETY: it lives.
+    let home = unsafe { task.as_ref() }.home.load(Ordering::Acquire);
+    if let Some(worker) = Worker::current()
+        && home == worker.address()
+    {
+        // SAFETY: it is of this worker.
+        unsafe { worker.wake_own(task, bits) };
+    } else {
+        // SAFETY: as promised.
+        unsafe { wake_from_outside(task, bits) };
+    }
+}
+
+/// See `task::state` for the protocol.
+#[cold]
+#[inline(never)]
+unsafe fn wake_from_outside(task: NonNull<Task>, bits: u8) {
+    // SAFETY: it lives.
+    let header = unsafe { task.as_ref() };
+    if header.home.load(Ordering::Relaxed) == OS_THREAD {
+        // The reference keeps the parker if the wake lets its thread end.
+        // SAFETY: it lives.
+        let reference = unsafe { TaskRef::share(task) };
+        reference.extra().parker.wake(bits);
+        return;
+    }
+    if header.state.wake(bits, || !header.home.load(Ordering::Acquire).is_null()) == Delivery::None {
+        return;
+    }
+    // SAFETY: the bits were set before DONE, so the owner waits for this message before its worker goes (task::state,
+    // invariant 2), and for `visitors` after it.
+    unsafe {
+        let worker = &*header.home.load(Ordering::Acquire).cast::<Worker>();
+        worker.shared.visitors.fetch_add(1, Ordering::SeqCst);
+        if worker.shared.inbox.push(task) {
+            worker.attention.store(true, Ordering::Relaxed);
+            worker.nudge();
+        }
+        worker.shared.visitors.fetch_sub(1, Ordering::Release);
+    }
+}

@@ -1,0 +1,93 @@
+//! Stacks: memory ranges with a guard below them, cut from slabs, kept in a pool.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `class` | the sizes that stacks come in |
+//! | `slab` | one mapping, cut into stacks of one class, handed out from its low end up |
+//! | `guard` | making the pages below a stack fault, in two ways |
+//! | `pool` | a runtime's slabs and free stacks, its limits and its counts |
+//! | `error` | which limit was met, and what raises it |
+//! | `registry` | every slab of the process, readable in a signal handler |
+//! | `overflow` | the report about a fault in a guard, and the way of all other faults |
+//! | `alt_stack` | a stack for signal handlers of a thread that has none |
+//!
+//! Memory is committed when it is touched. A stack that was handed out and never used costs its guard's page-table
+//! entries; the first call on it costs one page.
+
+mod alt_stack;
+mod class;
+mod error;
+mod guard;
+pub(crate) mod overflow;
+mod pool;
+mod registry;
+mod slab;
+// They read /proc.
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    mod fixture;
+    mod limits;
+    mod overflow;
+    mod pool;
+}
+
+#[allow(unused_imports, reason = "this is the layer's face; which of it the layers above name is theirs to say")]
+pub(crate) use self::{
+    alt_stack::AltStack,
+    class::SizeClass,
+    error::{Limit, StackError},
+    pool::{StackPool, Statistics},
+};
+
+use crate::sys::memory;
+use std::ptr::NonNull;
+
+/// A stack out of a [`StackPool`], as a plain handle: whoever holds it may use the memory.
+///
+/// It has no destructor. It goes back by [`StackPool::release`]; if it is merely dropped, its memory stays unused until
+/// the pool goes. The memory is there as long as the pool is.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    limit: NonNull<u8>,
+    class: SizeClass,
+}
+
+// SAFETY: a handle to memory that belongs to no OS thread. What lies on the stack may well be pinned to one (rule 1);
+// that is for whoever puts it there, as is rule 2, by which only the owner touches the memory.
+unsafe impl Send for Stack {}
+// SAFETY: through a shared handle one only asks for addresses; `trim` is unsafe and asks for more.
+unsafe impl Sync for Stack {}
+
+impl Stack {
+    /// The end of the stack's memory, from where it grows down. A multiple of the page size. It is not itself usable:
+    /// the first byte that is lies below it.
+    #[inline]
+    pub(crate) fn top(&self) -> *mut u8 {
+        // The result is at most one past the end of the slab's mapping, which `limit` has the provenance of.
+        self.limit.as_ptr().wrapping_add(self.class.bytes())
+    }
+
+    /// The lowest usable address; the guard lies below it.
+    #[inline]
+    pub(crate) fn limit(&self) -> *mut u8 {
+        self.limit.as_ptr()
+    }
+
+    /// The size it comes in.
+    #[inline]
+    pub(crate) fn class(&self) -> SizeClass {
+        self.class
+    }
+
+    /// Gives back the memory of all pages but those of the `keep` bytes below the top, which keep their contents. The
+    /// guard stays.
+    ///
+    /// # Safety
+    ///
+    /// Nothing lives on the stack deeper than `keep` bytes, and nobody uses it during the call.
+    pub(crate) unsafe fn trim(&self, keep: usize) {
+        let bytes = self.class.bytes().saturating_sub(keep) & !(memory::page_size() - 1);
+        // SAFETY: the range is the low end of this stack's memory, anonymous and private, and dead by the contract.
+        unsafe { memory::discard(self.limit(), bytes) };
+    }
+}

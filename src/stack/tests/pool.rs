@@ -1,0 +1,208 @@
+//! The pool gives guarded stacks, takes them back, gives memory back, and counts right.
+
+use super::fixture::*;
+use crate::stack::{SizeClass, Stack, StackPool, registry};
+use crate::sys::memory;
+use std::collections::HashSet;
+
+const CLASS: SizeClass = SizeClass::DEFAULT;
+
+fn acquire(pool: &StackPool, n: usize) -> Vec<Stack> {
+    let mut stacks = Vec::new();
+    while stacks.len() < n {
+        pool.acquire_batch(CLASS, n - stacks.len(), &mut stacks).unwrap();
+    }
+    stacks
+}
+
+#[test]
+fn a_handle_is_small() {
+    assert!(size_of::<Option<Stack>>() <= 16);
+}
+
+#[test]
+fn stacks_of_every_class_are_guarded_and_as_large_as_they_say() {
+    let pool = StackPool::new(None);
+    for class in SizeClass::all().filter(|class| class.bytes() <= usize::MAX >> 10) {
+        let stacks = [pool.acquire(class).unwrap(), pool.acquire(class).unwrap()];
+        for stack in &stacks {
+            assert_eq!(stack.class(), class);
+            assert_eq!(stack.top().addr() - stack.limit().addr(), class.bytes());
+            assert!(stack.top().addr().is_multiple_of(memory::page_size()));
+            assert_guarded(stack);
+        }
+        assert!(stacks[0].limit() != stacks[1].limit());
+    }
+}
+
+#[test]
+fn stacks_of_many_slabs_do_not_overlap_and_are_all_guarded() {
+    let pool = StackPool::new(None);
+    let mut stacks = acquire(&pool, 1000);
+    stacks.iter().for_each(assert_guarded);
+    // 16 + 32 + ... + 512: six slabs.
+    assert_eq!(pool.statistics().mapped, 1008 * CLASS.reserve());
+    stacks.sort_by_key(Stack::limit);
+    for pair in stacks.windows(2) {
+        assert!(pair[0].top().addr() + crate::stack::class::guard_bytes() <= pair[1].limit().addr());
+    }
+}
+
+#[test]
+fn a_stack_costs_no_memory_until_it_is_used_and_then_its_top_page() {
+    let pool = StackPool::new(None);
+    let stacks = acquire(&pool, 20);
+    assert!(stacks.iter().all(|stack| resident_pages(stack) == 0));
+    poke(&stacks[3], 8, 1);
+    let resident: Vec<_> = stacks.iter().map(resident_pages).collect();
+    assert_eq!(resident.iter().sum::<usize>(), 1);
+    assert_eq!(resident[3], 1);
+    // Code that calls little stays there.
+    run_on(&stacks[5], || {});
+    assert_eq!(resident_pages(&stacks[5]), 1);
+}
+
+#[test]
+fn a_released_stack_keeps_its_top_and_its_guard_and_gives_its_depth_back() {
+    let pool = StackPool::new(None);
+    let stack = pool.acquire(CLASS).unwrap();
+    let limit = stack.limit();
+    run_on(&stack, || assert!(recurse(20) > 0));
+    for depth in [1, 16 << 10, (16 << 10) + 1, stack.class().bytes()] {
+        poke(&stack, depth, 7);
+    }
+    assert!(resident_pages(&stack) > 5);
+    pool.release(stack);
+    let stack = pool.acquire(CLASS).unwrap();
+    assert_eq!(stack.limit(), limit, "the warm one comes first");
+    assert!(resident_pages(&stack) <= (16 << 10) / memory::page_size().min(16 << 10));
+    assert_eq!([1, 16 << 10].map(|depth| peek(&stack, depth)), [7, 7]);
+    assert_eq!([(16 << 10) + 1, stack.class().bytes()].map(|depth| peek(&stack, depth)), [0, 0]);
+    assert_guarded(&stack);
+}
+
+#[test]
+fn a_trim_keeps_what_it_was_told_to_keep() {
+    let pool = StackPool::new(None);
+    let stack = pool.acquire(CLASS).unwrap();
+    let page = memory::page_size();
+    for depth in [1, page, page + 1, 2 * page, 3 * page] {
+        poke(&stack, depth, 9);
+    }
+    // SAFETY: nothing runs on the stack.
+    unsafe { stack.trim(page + 1) };
+    assert_eq!([1, page, page + 1, 2 * page].map(|depth| peek(&stack, depth)), [9; 4]);
+    assert_eq!(peek(&stack, 3 * page), 0);
+    // SAFETY: as above.
+    unsafe { stack.trim(0) };
+    assert_eq!([1, page + 1].map(|depth| peek(&stack, depth)), [0; 2]);
+    // SAFETY: as above.
+    unsafe { stack.trim(usize::MAX) };
+    assert_guarded(&stack);
+}
+
+#[test]
+fn a_cooled_pool_holds_no_memory_and_works_on() {
+    let pool = StackPool::new(None);
+    let stacks = acquire(&pool, 40);
+    stacks.iter().for_each(|stack| poke(stack, 1, 1));
+    pool.release_batch(stacks);
+    pool.cool();
+    pool.for_each_handed_out(|stack, _| assert_eq!(resident_pages(stack), 0));
+    let stacks = acquire(&pool, 40);
+    stacks.iter().for_each(assert_guarded);
+    assert_eq!(pool.statistics().free, 0);
+}
+
+#[test]
+fn counts_follow_what_is_handed_out_and_returned() {
+    let pool = StackPool::new(None);
+    assert_eq!(pool.statistics(), crate::stack::Statistics::default());
+    let mut stacks = acquire(&pool, 100);
+    pool.release_batch(stacks.drain(..70));
+    let small = pool.acquire(SizeClass::for_size(1).unwrap()).unwrap();
+    let statistics = pool.statistics();
+    assert_eq!((statistics.live, statistics.free, statistics.high_water), (31, 70, 100));
+    let mut seen = HashSet::new();
+    let mut free = 0;
+    pool.for_each_handed_out(|stack, is_free| {
+        assert!(seen.insert(stack.top()));
+        free += usize::from(is_free);
+    });
+    assert_eq!((seen.len(), free), (101, 70));
+    assert!(seen.contains(&small.top()) && stacks.iter().all(|stack| seen.contains(&stack.top())));
+}
+
+#[test]
+fn nobody_gets_a_stack_that_another_has() {
+    let pool = StackPool::new(None);
+    std::thread::scope(|scope| {
+        for thread in 1..=4 {
+            let pool = &pool;
+            scope.spawn(move || {
+                for turn in 0..200 {
+                    let mut stacks = acquire(pool, 1 + turn % 37);
+                    stacks.iter().for_each(|stack| poke(stack, 1, thread));
+                    std::thread::yield_now();
+                    assert!(stacks.iter().all(|stack| peek(stack, 1) == thread));
+                    pool.release(stacks.pop().unwrap());
+                    pool.release_batch(stacks);
+                }
+            });
+        }
+    });
+    let statistics = pool.statistics();
+    assert_eq!(statistics.live, 0);
+    assert!(statistics.high_water <= 4 * 37);
+    assert_eq!(statistics.free, statistics.high_water, "a stack is made only when none is free");
+}
+
+#[test]
+fn a_dropped_pool_unmaps_everything_and_leaves_the_registry() {
+    if !is_child() {
+        run_good_child("pool::a_dropped_pool_unmaps_everything_and_leaves_the_registry");
+        return;
+    }
+    let mut before = 0;
+    for turn in 0..20 {
+        let pool = StackPool::new(None);
+        let mut stacks = acquire(&pool, 500);
+        stacks.iter().for_each(|stack| poke(stack, 1, 1));
+        pool.release_batch(stacks.split_off(250));
+        let places: Vec<_> = stacks.iter().map(|stack| stack.limit().addr()).collect();
+        assert!(places.iter().all(|&place| registry::find(place).unwrap().limit == place));
+        drop(pool);
+        assert!(places.iter().all(|&place| registry::find(place).is_none()));
+        if turn == 0 {
+            before = status_kib("VmSize");
+        }
+    }
+    // Twenty pools of 126 MiB each have come and gone; the allocator may have taken a little.
+    let after = status_kib("VmSize");
+    assert!(after < before + 8 * 1024, "{before} KiB, then {after}");
+}
+
+#[test]
+fn a_leaked_stack_outlives_its_pool_and_is_never_given_again() {
+    let pool = StackPool::new(None);
+    let (stack, other) = (pool.acquire(CLASS).unwrap(), pool.acquire(SizeClass::for_size(1).unwrap()).unwrap());
+    let again = Stack { ..pool.acquire(CLASS).unwrap() };
+    pool.release(again);
+    poke(&stack, 1, 5);
+    let (top, other) = (stack.top().wrapping_sub(1), other.limit().addr());
+    pool.leak(stack);
+    assert_eq!(pool.statistics().live, 2);
+    pool.for_each_handed_out(|stack, free| assert!(!free || stack.top().wrapping_sub(1) != top));
+    drop(pool);
+    assert!(is_readable(top) && registry::find(top.addr()).is_some());
+    assert_eq!(registry::find(other), None);
+}
+
+#[test]
+fn a_leaked_pool_leaves_all_its_stacks() {
+    let pool = StackPool::new(None);
+    let stacks = acquire(&pool, 30);
+    pool.leak_all();
+    stacks.iter().for_each(|stack| poke(stack, 1, 3));
+    stacks.iter().for_each(assert_guarded);
+}

@@ -1,0 +1,12 @@
+//! Raw facts of the operating system: system calls, flags and error numbers that `libc` leaves to its callers.
+
+#[cfg(not(loom))]
+pub(crate) mod membarrier;
+#[cfg(not(loom))]
+pub(crate) mod memory;
+#[cfg(not(loom))]
+pub(crate) mod report;
+#[cfg(not(loom))]
+pub(crate) mod signal;
+#[cfg(not(loom))]
+pub(crate) mod socket;

@@ -1,0 +1,209 @@
+//! Spawning.
+
+use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, handle::Claim};
+use crate::{
+    runtime::{
+        builder,
+        spawn::{Wishes, spawn_here, spawn_into},
+        worker::Worker,
+    },
+    stack::SizeClass,
+    task::Task,
+};
+use std::{io, marker::PhantomData, ptr::NonNull};
+
+/// Spawns a green thread. See [`std::thread::spawn`].
+///
+/// Called on a green thread, into the same runtime; on an OS thread, into the default one, which is started on first use.
+///
+/// # Panics
+/// If no stack can be had at the moment; [`Builder::spawn`] gives an error instead.
+///
+/// # Examples
+/// ```
+/// let thread = sinew::spawn(|| 1 + 1);
+/// assert_eq!(thread.join().unwrap(), 2);
+/// ```
+///
+/// What is not `Send` cannot go along:
+/// ```compile_fail,E0277
+/// let here = std::rc::Rc::new(1);
+/// sinew::spawn(move || println!("{here}"));
+/// ```
+#[inline]
+pub fn spawn<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    // SAFETY: the bounds are what is asked for.
+    match unsafe { spawn_raw(f, Wishes::NONE) } {
+        // SAFETY: spawned with this closure.
+        Ok(task) => JoinHandle(unsafe { Claim::new(task) }),
+        Err(error) => failed(error),
+    }
+}
+
+#[cold]
+fn failed(error: io::Error) -> ! {
+    panic!("failed to spawn thread: {error}")
+}
+
+/// # Safety
+/// As `spawn_here`.
+#[inline(always)]
+pub(super) unsafe fn spawn_raw<F: FnOnce() -> T, T>(f: F, wishes: Wishes) -> io::Result<NonNull<Task>> {
+    // SAFETY: as promised.
+    unsafe {
+        match Worker::current() {
+            Some(worker) => spawn_here(worker, f, wishes),
+            None => spawn_into(builder::default().inner(), f, wishes),
+        }
+    }
+}
+
+/// Spawns a green thread that stays on the current worker, so that its closure and result need not be `Send`.
+///
+/// It is never stolen or passed on, and its handle stays on the worker too.
+///
+/// # Panics
+/// On an OS thread that is no worker; or if no stack can be had at the moment.
+///
+/// # Examples
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+///
+/// sinew::run(|| {
+///     let count = Rc::new(Cell::new(0));
+///     let shared = Rc::clone(&count);
+///     sinew::thread::spawn_local(move || shared.set(1)).join().unwrap();
+///     assert_eq!(count.get(), 1);
+/// });
+/// ```
+///
+/// The handle cannot leave:
+/// ```compile_fail,E0277
+/// let handle = sinew::thread::spawn_local(|| std::rc::Rc::new(1));
+/// sinew::spawn(move || handle.join());
+/// ```
+pub fn spawn_local<F, T>(f: F) -> LocalJoinHandle<T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    let worker = Worker::current().expect("`spawn_local` is for green threads; use `sinew::run` around it");
+    // SAFETY: a local thread stays on this OS thread, so nothing need be `Send` (rule 10); all is 'static.
+    match unsafe { spawn_here(worker, f, Wishes { local: true, ..Wishes::NONE }) } {
+        // SAFETY: spawned with this closure.
+        Ok(task) => LocalJoinHandle { claim: unsafe { Claim::new(task) }, stays: PhantomData },
+        Err(error) => failed(error),
+    }
+}
+
+/// How a green thread is to be. See [`std::thread::Builder`].
+///
+/// # Examples
+/// ```
+/// let thread = sinew::Builder::new().name("parser").stack_size(1 << 20).spawn(|| {
+///     sinew::current().name().map(str::to_owned)
+/// })?;
+/// assert_eq!(thread.join().unwrap().as_deref(), Some("parser"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "must eventually spawn the thread"]
+pub struct Builder {
+    name: Option<String>,
+    stack_size: Option<usize>,
+}
+
+impl Builder {
+    /// A thread like one that [`spawn`] makes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives the thread a name, which reports of a panic do not show, but those of a stack overflow do.
+    ///
+    /// # Panics
+    /// When spawned, if the name has a NUL byte, as with std.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How many bytes of stack the thread has at least. Sizes are rounded up, to a power of two less a guard of 16 KiB.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Spawns the thread. See [`spawn`].
+    ///
+    /// # Errors
+    /// No stack can be had at the moment, and the error names the limit; or the size is over 1 GiB.
+    ///
+    /// # Panics
+    /// If the name has a NUL byte.
+    pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: the bounds are what is asked for.
+        unsafe { self.spawn_unchecked(f) }
+    }
+
+    /// Spawns the thread without the bound on lifetimes. See [`std::thread::Builder::spawn_unchecked`].
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Safety
+    /// What the closure borrows must outlive the thread: the handle is to be joined first, also when unwinding.
+    pub unsafe fn spawn_unchecked<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        // SAFETY: the caller's promise and the bounds are what is asked for; the task was spawned with this closure.
+        unsafe { Ok(JoinHandle(Claim::new(spawn_raw(f, self.wishes()?)?))) }
+    }
+
+    /// Spawns the thread in a scope. See [`std::thread::Builder::spawn_scoped`].
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    /// As [`spawn`](Self::spawn).
+    pub fn spawn_scoped<'scope, 'env, F, T>(
+        self,
+        scope: &'scope Scope<'scope, 'env>,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        scope.spawn_with(self.wishes()?, f)
+    }
+
+    fn wishes(self) -> io::Result<Wishes> {
+        let stack_class = match self.stack_size {
+            None => None,
+            Some(bytes) => Some(
+                SizeClass::for_size(bytes)
+                    .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a stack may have at most 1 GiB"))?,
+            ),
+        };
+        let name = self.name.map(String::into_boxed_str);
+        if let Some(name) = &name {
+            assert!(!name.contains('\0'), "thread name may not contain interior null bytes");
+        }
+        Ok(Wishes { name, stack_class, ..Wishes::NONE })
+    }
+}

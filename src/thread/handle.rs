@@ -1,0 +1,151 @@
+//! Handles: the right to wait for a thread and take its result.
+
+use super::{Result, Thread};
+use crate::{
+    runtime::{children::Children, join, worker::Worker},
+    task::{Task, TaskRef, payload},
+};
+use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
+
+/// A claim to a thread's result.
+pub(super) struct Claim<T> {
+    thread: ManuallyDrop<Thread>,
+    result: PhantomData<T>,
+}
+
+impl<T> Claim<T> {
+    /// # Safety
+    /// The task was spawned with a closure that gives `T`, and its handle is the caller's.
+    #[inline(always)]
+    pub(super) unsafe fn new(task: NonNull<Task>) -> Self {
+        // SAFETY: the handle's reference.
+        Self { thread: ManuallyDrop::new(Thread { task: unsafe { TaskRef::from_raw(task) } }), result: PhantomData }
+    }
+
+    pub(super) fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.thread.task.state.is_done()
+    }
+
+    #[inline(always)]
+    pub(super) fn join(self) -> Result<T> {
+        let task = self.thread.task.as_ptr();
+        // SAFETY: this is the handle. If the wait unwinds, `self` is dropped: the thread is detached.
+        unsafe { join::join(task) };
+        let _taken = ManuallyDrop::new(self);
+        // SAFETY: the thread has ended, and the claim to the result is ours and used up; so is its reference.
+        unsafe {
+            let result = payload::take_result(task);
+            if task.as_ref().state.drop_reference() {
+                payload::free(Worker::current().map(|worker| &worker.cache), task);
+            }
+            result
+        }
+    }
+}
+
+impl<T> Drop for Claim<T> {
+    fn drop(&mut self) {
+        let task = &self.thread.task;
+        if task.state.clear_handle() {
+            // SAFETY: the thread has ended without anybody to claim its result, so it is ours.
+            let panicked = unsafe { (task.vtable.drop_result)(task.as_ptr()) };
+            if panicked && !task.scope.get().is_null() {
+                // SAFETY: a scoped handle does not outlive its scope.
+                unsafe { &*task.scope.get().cast::<Children>() }.note_panic();
+            }
+        }
+        // SAFETY: dropped once.
+        unsafe { ManuallyDrop::drop(&mut self.thread) };
+    }
+}
+
+/// The right to wait for a thread's end and take its result. Dropped, it leaves the thread to itself.
+/// See [`std::thread::JoinHandle`].
+#[must_use = "a thread whose handle is dropped goes on by itself, and its result is lost; use `let _ =` if that is meant"]
+pub struct JoinHandle<T>(pub(super) Claim<T>);
+
+// SAFETY: the result is `Send`, by `spawn`'s bounds; the rest of a handle is a `Thread`.
+unsafe impl<T> Send for JoinHandle<T> {}
+// SAFETY: through a shared handle nobody reaches the result.
+unsafe impl<T> Sync for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// The thread.
+    #[must_use]
+    pub fn thread(&self) -> &Thread {
+        self.0.thread()
+    }
+
+    /// Waits until the thread has ended, and gives its result.
+    ///
+    /// # Errors
+    /// The payload of its panic; or [`Cancelled`](crate::Cancelled) if it was cancelled.
+    ///
+    /// # Cancellation
+    /// Unwinds, and the thread that was waited for is detached.
+    ///
+    /// # Examples
+    /// ```
+    /// let answer = sinew::spawn(|| 6 * 7);
+    /// assert_eq!(answer.join().unwrap(), 42);
+    /// ```
+    #[inline]
+    pub fn join(self) -> Result<T> {
+        self.0.join()
+    }
+
+    /// Whether the thread's closure has ended. Never blocks.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").finish_non_exhaustive()
+    }
+}
+
+/// A [`JoinHandle`] of a thread that stays on its spawner's worker, made by [`spawn_local`](super::spawn_local).
+#[must_use = "a thread whose handle is dropped goes on by itself, and its result is lost; use `let _ =` if that is meant"]
+pub struct LocalJoinHandle<T> {
+    pub(super) claim: Claim<T>,
+    /// The result may be anything, so the handle stays on its worker (rule 10).
+    pub(super) stays: PhantomData<*mut ()>,
+}
+
+impl<T> LocalJoinHandle<T> {
+    /// The thread. It may be unparked and cancelled from anywhere.
+    #[must_use]
+    pub fn thread(&self) -> &Thread {
+        self.claim.thread()
+    }
+
+    /// As [`JoinHandle::join`].
+    ///
+    /// # Errors
+    /// As [`JoinHandle::join`].
+    ///
+    /// # Cancellation
+    /// As [`JoinHandle::join`].
+    pub fn join(self) -> Result<T> {
+        self.claim.join()
+    }
+
+    /// Whether the thread's closure has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.claim.is_finished()
+    }
+}
+
+impl<T> fmt::Debug for LocalJoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalJoinHandle").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+//! Running closures in a runtime and on its blocking pool.
+
+use super::{JoinHandle, Result, handle::Claim};
+use crate::{
+    runtime::{
+        Handle, Inner, Runtime, blocking as pool, builder,
+        spawn::{Wishes, spawn_into},
+        worker::Worker,
+    },
+    task::cancel::Mask,
+};
+use std::{io, panic::resume_unwind, sync::Arc};
+
+/// Runs `f` as a green thread of the default runtime, or of the current one, waits for it, and gives its result.
+///
+/// `f` may borrow: `run` does not return before it has ended. Threads that it spawned and did not join go on.
+///
+/// # Panics
+/// With the panic of `f`; or if the thread cannot be spawned.
+///
+/// # Cancellation
+/// The wait is masked, since `f` may borrow from the caller.
+///
+/// # Examples
+/// ```
+/// let sum = sinew::run(|| {
+///     let other = sinew::spawn(|| 40);
+///     other.join().unwrap() + 2
+/// });
+/// assert_eq!(sum, 42);
+/// ```
+pub fn run<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    if Worker::current().is_some() {
+        // A thread of its own, so that `f` has the same locals and the same name wherever it is called.
+        let handle = super::scope(|scope| scope.spawn(f).join());
+        return unwrap(handle);
+    }
+    run_in(builder::default().inner(), f)
+}
+
+fn unwrap<T>(result: Result<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+fn run_in<F, T>(runtime: &Arc<Inner>, f: F) -> T
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    let _mask = Worker::current().and_then(Worker::current_task).map(Mask::new);
+    // SAFETY: what `f` borrows outlives its thread, because the wait below is masked and cannot be left; the task is spawned with this
+    // closure.
+    let claim: Claim<T> = match unsafe { spawn_into(runtime, f, Wishes::NONE) } {
+        // SAFETY: the same.
+        Ok(task) => unsafe { Claim::new(task) },
+        Err(error) => panic!("failed to spawn thread: {error}"),
+    };
+    unwrap(claim.join())
+}
+
+/// Runs `f` on the runtime's pool of OS threads and suspends the current thread until it is done: for calls that block.
+///
+/// `f` may borrow. On an OS thread that is no worker, and inside another `blocking`, `f` simply runs in place.
+///
+/// # Panics
+/// With the panic of `f`.
+///
+/// # Cancellation
+/// Masked: `f` may use the caller's stack, so the caller stays until it is done.
+///
+/// # Examples
+/// ```
+/// let text = sinew::run(|| sinew::thread::blocking(|| std::fs::read_to_string("Cargo.toml")))?;
+/// assert!(text.contains("sinew"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn blocking<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    pool::blocking(f)
+}
+
+impl Runtime {
+    /// Runs `f` as a green thread of this runtime, waits for it, and gives its result. See [`run`].
+    ///
+    /// # Panics
+    /// With the panic of `f`; or if the thread cannot be spawned.
+    ///
+    /// # Cancellation
+    /// The wait is masked, since `f` may borrow from the caller.
+    pub fn run<F, T>(&self, f: F) -> T
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        run_in(self.inner(), f)
+    }
+}
+
+impl Handle {
+    /// Spawns a green thread of the handle's runtime, from anywhere.
+    ///
+    /// # Errors
+    /// No stack can be had at the moment, or the runtime is shutting down or has been shut down.
+    pub fn spawn<F, T>(&self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: the bounds are what is asked for; the task was spawned with this closure.
+        unsafe { Ok(JoinHandle(Claim::new(spawn_into(&self.inner, f, Wishes::NONE)?))) }
+    }
+}

@@ -1,0 +1,149 @@
+//! Scoped threads: they may borrow, because the scope ends after them.
+
+use super::{Result, Thread, builder::spawn_raw, handle::Claim};
+use crate::{
+    runtime::{children::Children, spawn::Wishes, worker::Worker},
+    task::cancel::Mask,
+};
+use std::{
+    fmt, io,
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+};
+
+/// A scope to spawn threads in. See [`std::thread::Scope`].
+pub struct Scope<'scope, 'env: 'scope> {
+    children: Children,
+    scope: PhantomData<&'scope mut &'scope ()>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+/// The right to wait for a scoped thread. See [`std::thread::ScopedJoinHandle`].
+pub struct ScopedJoinHandle<'scope, T> {
+    claim: Claim<T>,
+    scope: PhantomData<&'scope ()>,
+}
+
+// SAFETY: as for `JoinHandle`.
+unsafe impl<T> Send for ScopedJoinHandle<'_, T> {}
+// SAFETY: as for `JoinHandle`.
+unsafe impl<T> Sync for ScopedJoinHandle<'_, T> {}
+
+/// Runs `f` with a scope, in which it may spawn threads that borrow from outside it, and waits until all of them have ended.
+/// See [`std::thread::scope`].
+///
+/// # Panics
+/// If a thread of the scope panicked and was not joined.
+///
+/// # Cancellation
+/// `f` may be cancelled where it suspends; the wait for the threads is masked (rule 4), and a pending cancellation goes on after it.
+///
+/// # Examples
+/// ```
+/// let numbers = vec![1, 2, 3];
+/// let sum = sinew::scope(|scope| {
+///     let first = scope.spawn(|| numbers[0]);
+///     let rest = scope.spawn(|| numbers[1..].iter().sum::<i32>());
+///     first.join().unwrap() + rest.join().unwrap()
+/// });
+/// assert_eq!(sum, 6);
+/// ```
+///
+/// A borrow cannot leave its scope:
+/// ```compile_fail,E0373
+/// let handle = sinew::scope(|scope| {
+///     let inside = 1;
+///     scope.spawn(|| inside + 1)
+/// });
+/// ```
+pub fn scope<'env, F, T>(f: F) -> T
+where
+    F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
+{
+    let scope = Scope { children: Children::new(), scope: PhantomData, env: PhantomData };
+    let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
+    {
+        let _mask = Worker::current().and_then(Worker::current_task).map(Mask::new);
+        scope.children.wait();
+    }
+    match result {
+        Err(panic) => resume_unwind(panic),
+        Ok(_) if scope.children.any_panicked() => panic!("a scoped thread panicked"),
+        Ok(result) => result,
+    }
+}
+
+impl<'scope, 'env> Scope<'scope, 'env> {
+    /// Spawns a thread in the scope. See [`std::thread::Scope::spawn`].
+    ///
+    /// # Panics
+    /// As [`spawn`](super::spawn).
+    pub fn spawn<F, T>(&'scope self, f: F) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        match self.spawn_with(Wishes::NONE, f) {
+            Ok(handle) => handle,
+            Err(error) => panic!("failed to spawn thread: {error}"),
+        }
+    }
+
+    pub(super) fn spawn_with<F, T>(&'scope self, wishes: Wishes, f: F) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let children = &raw const self.children;
+        self.children.add();
+        // SAFETY: the scope waits for its threads before 'scope ends (rule 4), so what they borrow outlives them.
+        match unsafe { spawn_raw(f, Wishes { children, ..wishes }) } {
+            Ok(task) => {
+                // SAFETY: spawned with this closure.
+                Ok(ScopedJoinHandle { claim: unsafe { Claim::new(task) }, scope: PhantomData })
+            }
+            Err(error) => {
+                // SAFETY: added above, and no thread will say that it ended.
+                unsafe { Children::child_ended(children) };
+                Err(error)
+            }
+        }
+    }
+}
+
+impl<T> ScopedJoinHandle<'_, T> {
+    /// The thread.
+    #[must_use]
+    pub fn thread(&self) -> &Thread {
+        self.claim.thread()
+    }
+
+    /// Waits until the thread has ended, and gives its result. See [`JoinHandle::join`](super::JoinHandle::join).
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancellation
+    /// As there.
+    pub fn join(self) -> Result<T> {
+        self.claim.join()
+    }
+
+    /// Whether the thread's closure has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.claim.is_finished()
+    }
+}
+
+impl fmt::Debug for Scope<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedJoinHandle").finish_non_exhaustive()
+    }
+}
