@@ -22,6 +22,7 @@
 use super::Entry;
 use std::arch::{asm, naked_asm};
 
+#[cfg(test)]
 pub(super) const NAME: &str = "aarch64";
 
 /// Four words; the order is known to the assembly.

@@ -12,7 +12,6 @@
 //!   name as clobbered, and declares every other register clobbered, so that the compiler spills only what is alive.
 //!   It allocates nothing and takes no lock (rule 7).
 //! - `discard(context)`: forgets a prepared or suspended context whose frames hold nothing that needs dropping.
-//! - `NAME`: for reports.
 //!
 //! What a port need not save: the floating-point control words (like every scheduler of this kind, sinew expects a
 //! thread to leave them as it found them when it suspends) and the signal mask.
@@ -42,9 +41,6 @@ mod sanitizer;
     path = "portable.rs"
 )]
 mod port;
-
-/// The name of the port in use.
-pub(crate) const NAME: &str = port::NAME;
 
 /// What runs first on a prepared context. It must not return and must not let a panic out.
 pub(crate) type Entry = unsafe extern "C" fn(argument: *mut ()) -> !;

@@ -32,13 +32,14 @@ use corosensei::{
 };
 use std::{cell::Cell, convert::Infallible, mem::size_of, ptr};
 
+#[cfg(test)]
+pub(super) const NAME: &str = "portable";
+
 #[cfg(sinew_tsan)]
 compile_error!(
     "ThreadSanitizer needs a native port of the switch: the portable one passes through the OS thread's own stack, which \
      the sanitizer's calls cannot describe. Build without --cfg sinew_tsan or without --cfg sinew_switch=\"portable\"."
 );
-
-pub(super) const NAME: &str = "portable";
 
 /// Null: the OS thread's own stack.
 pub(super) struct Context {

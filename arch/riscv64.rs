@@ -23,6 +23,7 @@
 use super::Entry;
 use std::arch::{asm, naked_asm};
 
+#[cfg(test)]
 pub(super) const NAME: &str = "riscv64";
 
 /// Four words; the order is known to the assembly.

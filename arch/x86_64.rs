@@ -35,6 +35,7 @@
 use super::Entry;
 use std::arch::{asm, naked_asm};
 
+#[cfg(test)]
 pub(super) const NAME: &str = "x86_64";
 
 /// Four words; the order is known to the assembly.

@@ -43,7 +43,7 @@ fn a_backtrace_ends_at_the_entry() {
     assert!(found.is_some() && found < entry, "{text}");
     assert!(!names.iter().any(|name| name.contains("<unknown>")), "{text}");
     // The portable port's goes on into the root loop, as a coroutine's does into its resumer.
-    if super::super::NAME != "portable" {
+    if super::super::port::NAME != "portable" {
         let last = names.last().expect("not empty");
         assert!(last.ends_with("::start"), "{text}");
         assert!(names.len() < 20, "{text}");

@@ -24,6 +24,8 @@ pub(crate) struct Carrier {
     pub(crate) context: UnsafeCell<Context>,
     /// The thread that is on the stack.
     pub(crate) task: Cell<*mut Task>,
+    /// A thread has run on it since its deep pages were last given back.
+    pub(crate) used: Cell<bool>,
     /// Its place in its worker's list of carriers.
     pub(crate) index: Cell<usize>,
     stack: Stack,
@@ -40,6 +42,7 @@ impl Carrier {
             carrier.write(Self {
                 context: UnsafeCell::new(Context::EMPTY),
                 task: Cell::new(ptr::null_mut()),
+                used: Cell::new(false),
                 index: Cell::new(0),
                 stack,
             });

@@ -1,7 +1,10 @@
 //! Waiting for events, as the I/O layer sees it: naming the current thread, suspending it, waking it.
 
 use super::{children, reactor::Reactor, readiness::Wake, wait, worker::Worker};
-use crate::task::{Task, wake};
+use crate::{
+    primitive::Ordering,
+    task::{Task, wake},
+};
 use std::{ptr::NonNull, time::Instant};
 
 /// Names a blocked thread.
@@ -59,4 +62,17 @@ pub(crate) fn wait(deadline: Option<Instant>) -> Woke {
 #[inline]
 pub(crate) fn with_reactor<R>(f: impl FnOnce(Option<&Reactor>) -> R) -> R {
     f(Worker::current().filter(|worker| worker.current_task().is_some()).map(|worker| &worker.reactor))
+}
+
+/// Lets others run if the current thread has had its time slice: called at the start of operations that often succeed at once, so
+/// that a thread which always finds data does not keep its worker to itself. Unwinds if the thread is cancelled.
+#[inline]
+pub(crate) fn breathe() {
+    if let Some(worker) = Worker::current()
+        && worker.attention.load(Ordering::Relaxed)
+        && let Some(current) = worker.current_task()
+    {
+        // SAFETY: the running thread.
+        unsafe { worker.yield_now(current) };
+    }
 }

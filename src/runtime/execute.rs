@@ -33,7 +33,10 @@ impl Worker {
         header.set_flag(flag::STARTED);
         header.carrier.set(carrier.cast());
         // SAFETY: the running carrier.
-        unsafe { (*carrier).task.set(task.as_ptr()) };
+        unsafe {
+            (*carrier).task.set(task.as_ptr());
+            (*carrier).used.set(true);
+        }
         self.held.store(self.held.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         header.home.store(self.address(), Ordering::Release);
         let late = header.state.take_late();

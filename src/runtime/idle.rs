@@ -99,7 +99,7 @@ impl Idle {
     }
 
     /// How many workers search.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn searching(&self) -> usize {
         searching(self.counts.load(Ordering::Relaxed))
     }

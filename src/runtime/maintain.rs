@@ -18,6 +18,8 @@ const OLD: u32 = 10;
 const INJECTED: usize = 64;
 /// Carriers of a class that a worker keeps; more go back to the pool, coldest first.
 const KEPT: usize = 1024;
+/// Bytes at the top of a free stack that stay when the runtime is idle.
+const HOT: usize = 16 << 10;
 /// Stacks taken from the pool at once.
 const STACKS: usize = 16;
 
@@ -220,6 +222,21 @@ impl Worker {
                 // The running carrier, if this is called by a loop, was released last and stays.
                 // SAFETY: taken off the free list.
                 pool.release_batch(free.drain(..surplus).map(|carrier| unsafe { self.dissolve(carrier) }));
+            }
+        }
+    }
+
+    /// The runtime has been idle for a while: gives back the memory that threads touched deep in stacks which are free now.
+    ///
+    /// # Safety
+    /// Called on the worker's own context, so that no free carrier is running.
+    pub(crate) unsafe fn cool(&self) {
+        // SAFETY: the owner; what a free carrier has on its stack lies in the topmost page.
+        unsafe {
+            for carrier in (&*self.free.get()).iter().flatten() {
+                if carrier.as_ref().used.replace(false) {
+                    carrier.as_ref().stack().trim(HOT);
+                }
             }
         }
     }

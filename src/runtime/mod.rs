@@ -100,6 +100,15 @@ impl Inner {
         self.workers.len().saturating_sub(self.idle.sleeping())
     }
 
+    /// Nothing has run for a while: has the memory of free stacks given back, by each worker for its own.
+    fn cool(&self) {
+        self.stacks.cool();
+        for worker in self.workers() {
+            worker.shared.cool.store(true, Ordering::SeqCst);
+            worker.nudge();
+        }
+    }
+
     /// Wakes a sleeping worker to search, if none searches. After what it is to find was published.
     pub(crate) fn wake_one(&self) {
         if let Some(index) = self.idle.wake_one() {
@@ -107,10 +116,15 @@ impl Inner {
         }
     }
 
+    /// How many threads have ended.
+    fn ended(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.shared.counters.ended.load(Ordering::Acquire)).sum()
+    }
+
     /// How many threads there are, started or not. Never less than there are; exact once nothing spawns.
     pub(crate) fn live(&self) -> u64 {
         // Ends before spawns: a thread that is counted as ended was spawned before.
-        let ended: u64 = self.workers.iter().map(|worker| worker.shared.counters.ended.load(Ordering::Acquire)).sum();
+        let ended = self.ended();
         std::sync::atomic::fence(Ordering::SeqCst);
         let spawned: u64 =
             self.workers.iter().map(|worker| worker.shared.counters.spawned.load(Ordering::Acquire)).sum();

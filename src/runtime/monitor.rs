@@ -6,7 +6,8 @@
 //! - names on stderr, once each time, a worker that has run one thread for over a second: a loop that never suspends, or a lock of
 //!   the OS whose holder is suspended on that very worker.
 //!
-//! When every worker has slept for some ticks it sleeps too, without a timeout. A worker that wakes up wakes it: the monitor
+//! When every worker has slept for some ticks it has them give back what threads touched deep in their stacks, and sleeps too,
+//! without a timeout. A worker that wakes up wakes it: the monitor
 //! announces its sleep, passes a full fence and counts the sleepers again; the worker leaves the list of sleepers by a sequentially
 //! consistent operation and then looks at the announcement. One of them sees the other.
 
@@ -19,7 +20,7 @@ use std::{
 
 /// The time between two ticks.
 const TICK: Duration = Duration::from_millis(1);
-/// Ticks without a busy worker after which the monitor sleeps.
+/// Ticks without a busy worker after which stacks are cooled and the monitor sleeps.
 const QUIET: u32 = 20;
 /// How long a worker may run one thread before it is named.
 const HOG: Duration = Duration::from_secs(1);
@@ -77,6 +78,8 @@ impl Monitor {
         let mut watched: Vec<Watched> =
             runtime.workers().iter().map(|_| Watched { resumes: 0, since: now, named: false }).collect();
         let mut quiet = 0;
+        // Threads that had ended when stacks were last cooled.
+        let mut cooled = 0;
         while runtime.running_workers() != 0 {
             std::thread::sleep(TICK);
             runtime.tick.fetch_add(1, Ordering::Relaxed);
@@ -106,6 +109,11 @@ impl Monitor {
             }
             quiet = if runtime.busy() == 0 { quiet + 1 } else { 0 };
             if quiet >= QUIET {
+                let ended = runtime.ended();
+                if ended != cooled {
+                    cooled = ended;
+                    runtime.cool();
+                }
                 runtime.monitor.sleep(runtime);
                 quiet = 0;
             }

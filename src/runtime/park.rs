@@ -63,6 +63,10 @@ impl Worker {
                     continue;
                 }
             }
+            if self.shared.cool.load(Ordering::Relaxed) && self.shared.cool.swap(false, Ordering::Relaxed) {
+                // SAFETY: the worker's own context.
+                unsafe { self.cool() };
+            }
             if self.closing.get() && self.may_end() {
                 break;
             }
@@ -179,7 +183,7 @@ impl Worker {
         // Step 1, fence included.
         runtime.idle.prepare_sleep(self.index, searching);
         if self.anything_to_find() {
-            return runtime.idle.finish_sleep(self.index);
+            return !runtime.idle.cancel_sleep(self.index);
         }
         self.poll(self.sleep_time());
         let searching = runtime.idle.finish_sleep(self.index);

@@ -44,6 +44,8 @@
 //! 3. It unlists a waiter, wakes it, and only then says so in the node (`woken`, release). So a waiter that sees `woken`
 //!    (acquire) may leave, and take its node with it, without the lock; one that does not see it takes the lock first,
 //!    and finds itself either listed, which it undoes, or woken. So whom the poller wakes is still there.
+//! 4. A waiter on another worker can be running again before the poller has said `woken`. So one that comes out of its
+//!    wait without seeing it takes the lock, which the poller holds until then, and looks again, before it waits anew.
 //!
 //! The flags and the tick follow mio's and tokio's use of epoll (tokio's `ScheduledIo`), where an event's tick was
 //! introduced for the same reason; the rule on short receives is epoll(7)'s own, question 9.
@@ -112,8 +114,8 @@ impl Seen {
     }
 }
 
-/// One waiter; lives in the frame of [`Readiness::listed`].
-pub(crate) struct Node<W> {
+/// One waiter's place in a list; stays in the frame of [`Readiness::listed`].
+struct Node<W> {
     waker: W,
     direction: Direction,
     /// Set, as the last thing, by whoever has unlisted and woken this waiter.
@@ -129,8 +131,7 @@ struct Links<W> {
 }
 
 impl<W> Node<W> {
-    /// Whether this waiter has been woken by an event, and may leave.
-    pub(crate) fn is_woken(&self) -> bool {
+    fn is_woken(&self) -> bool {
         self.woken.load(Ordering::Acquire)
     }
 }
@@ -227,9 +228,14 @@ impl<W: Wake> Readiness<W> {
         wake_list(lists.head(Direction::Write));
     }
 
-    /// Lists a waiter of this direction while `body` runs, which waits until [`Node::is_woken`] or gives up. `None`,
+    /// Lists a waiter of this direction while `body` runs, which waits until [`Listed::is_woken`] or gives up. `None`,
     /// and `body` does not run, if the direction is ready. An unwind out of `body` unlists too.
-    pub(crate) fn listed<R>(&self, direction: Direction, waker: W, body: impl FnOnce(&Node<W>) -> R) -> Option<R> {
+    pub(crate) fn listed<R>(
+        &self,
+        direction: Direction,
+        waker: W,
+        body: impl FnOnce(&Listed<'_, W>) -> R,
+    ) -> Option<R> {
         let links = UnsafeCell::new(Links { previous: ptr::null(), next: ptr::null() });
         let node = Node { waker, direction, woken: AtomicBool::new(false), links, _stays: PhantomPinned };
         {
@@ -249,8 +255,8 @@ impl<W: Wake> Readiness<W> {
             }
             *head = &node;
         }
-        let _leave = Leave { readiness: self, node: &node };
-        Some(body(&node))
+        let listed = Listed { readiness: self, node: &node };
+        Some(body(&listed))
     }
 
     fn unlist(&self, node: &Node<W>) {
@@ -287,13 +293,27 @@ fn wake_list<W: Wake>(head: &mut *const Node<W>) {
     }
 }
 
-/// Sees to it that a node is on no list when its frame ends.
-struct Leave<'a, W: Wake> {
+/// A waiter that is listed, or was until it was woken; on no list any more when this is gone.
+pub(crate) struct Listed<'a, W: Wake> {
     readiness: &'a Readiness<W>,
     node: &'a Node<W>,
 }
 
-impl<W: Wake> Drop for Leave<'_, W> {
+impl<W: Wake> Listed<'_, W> {
+    /// Whether an event has woken this waiter. To be asked after each wait: `false` means that a wake is still to come.
+    #[inline]
+    pub(crate) fn is_woken(&self) -> bool {
+        self.node.is_woken() || self.is_woken_slow()
+    }
+
+    #[cold]
+    fn is_woken_slow(&self) -> bool {
+        let _poller_is_not_between_waking_and_saying_so = lock(&self.readiness.lists);
+        self.node.is_woken()
+    }
+}
+
+impl<W: Wake> Drop for Listed<'_, W> {
     fn drop(&mut self) {
         if !self.node.is_woken() {
             self.readiness.unlist(self.node);

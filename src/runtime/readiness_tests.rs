@@ -132,13 +132,20 @@ mod models {
         }
     }
 
+    /// For models of three threads and more: all runs with at most three preemptions.
+    fn bounded(test: impl Fn() + Sync + Send + 'static) {
+        let mut builder = model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(test);
+    }
+
     fn readiness() -> Arc<Readiness<Name>> {
         Arc::new(Readiness::new())
     }
 
     #[test]
     fn loom_two_arrivals_reach_a_reader_that_clears_between_them() {
-        model(|| {
+        bounded(|| {
             let (kernel, readiness, parker) = (Kernel::new(), readiness(), Parker::new());
             let poller = thread::spawn({
                 let (kernel, readiness) = (kernel.clone(), readiness.clone());
@@ -181,9 +188,7 @@ mod models {
 
     #[test]
     fn loom_two_readers_share_what_comes_and_neither_is_lost() {
-        let mut builder = loom_builder();
-        builder.preemption_bound = Some(3);
-        builder.check(|| {
+        bounded(|| {
             let (kernel, readiness) = (Kernel::new(), readiness());
             let parkers = [Parker::new(), Parker::new()];
             let reader = thread::spawn({
@@ -238,10 +243,6 @@ mod models {
             assert!(!readiness.seen().is_ready(Direction::Read));
             assert!(!readiness.seen().is_ready(Direction::Write));
         });
-    }
-
-    fn loom_builder() -> crate::primitive::model::Builder {
-        crate::primitive::model::Builder::new()
     }
 }
 

@@ -111,6 +111,7 @@ impl<A: Link> SharedQueue<A> {
     }
 
     /// Takes all nodes and hands them over, the oldest first. Returns how many.
+    #[cfg(test)]
     pub(crate) fn drain(&self, take: impl FnMut(NonNull<A::Node>)) -> usize {
         self.pop_batch(usize::MAX, take)
     }

@@ -9,7 +9,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd, RawFd},
+    os::fd::{BorrowedFd, RawFd},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -36,6 +36,8 @@ const AWAY: usize = 4;
 /// closed or given away: a duplicate would keep a poller's entry alive.
 pub(crate) struct Source {
     pub(super) readiness: Readiness<Waker>,
+    /// The descriptor, which its owner keeps open until it has called [`Source::deregister`].
+    fd: RawFd,
     /// The id of the reactor that `registration` names, 0 if none; a copy to be read without the lock.
     home: AtomicUsize,
     /// Waits on other workers since the last on the reactor's own. A hint: an update may be lost.
@@ -44,9 +46,11 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new() -> Arc<Source> {
+    /// The state of a descriptor that nothing is known of yet.
+    pub(crate) fn new(fd: RawFd) -> Arc<Source> {
         Arc::new(Source {
             readiness: Readiness::new(),
+            fd,
             home: AtomicUsize::new(0),
             away: AtomicUsize::new(0),
             registration: Mutex::new(None),
@@ -59,7 +63,7 @@ impl Source {
         &self.readiness
     }
 
-    /// Waits until a call in this direction may succeed, or the deadline passes. May return early for no reason.
+    /// Waits, with `fd` which is the descriptor of this source, until a call in this direction may succeed, or the deadline passes. May return early for no reason.
     ///
     /// # Errors
     /// Those of registering (no memory, too many watches), and of `poll(2)` on an OS thread.
@@ -73,16 +77,16 @@ impl Source {
             let ready = socket::wait(fd, direction == Direction::Write, deadline)?;
             return Ok(if ready { Woke::Event } else { Woke::TimedOut });
         };
-        let woke = self.readiness.listed(direction, Waker::current(), |node| {
+        let woke = self.readiness.listed(direction, Waker::current(), |listed| {
             // Looked at after listing: a reactor that goes away says so here first and wakes who is listed then.
             if self.home.load(Ordering::Acquire) != here {
-                self.settle(fd.as_raw_fd())?;
+                self.settle()?;
             } else if self.away.load(Ordering::Relaxed) != 0 {
                 self.away.store(0, Ordering::Relaxed);
             }
             loop {
                 let woke = wait(deadline);
-                if node.is_woken() {
+                if listed.is_woken() {
                     return Ok(Woke::Event);
                 }
                 if matches!(woke, Woke::TimedOut) {
@@ -95,7 +99,7 @@ impl Source {
 
     /// Waits on a worker whose reactor is not the one that hears of this source: registers it there if it should be.
     #[cold]
-    fn settle(self: &Arc<Self>, fd: RawFd) -> io::Result<()> {
+    fn settle(self: &Arc<Self>) -> io::Result<()> {
         with_reactor(|reactor| {
             let Some(reactor) = reactor else { return Ok(()) };
             let mut registration = lock(&self.registration);
@@ -103,11 +107,11 @@ impl Source {
                 if place.id() == reactor.id() || self.away.fetch_add(1, Ordering::Relaxed) + 1 < AWAY {
                     return Ok(());
                 }
-                place.deregister(fd, *token);
+                place.deregister(self.fd, *token);
                 *registration = None;
                 self.home.store(0, Ordering::Release);
             }
-            let token = reactor.shared().register(fd, self)?;
+            let token = reactor.shared().register(self.fd, self)?;
             *registration = Some((Arc::clone(reactor.shared()), token));
             self.away.store(0, Ordering::Relaxed);
             self.home.store(reactor.id(), Ordering::Release);
@@ -116,13 +120,13 @@ impl Source {
     }
 
     /// Takes the source out of the reactor that it is registered with, if any.
-    pub(crate) fn deregister(&self, fd: RawFd) {
+    pub(crate) fn deregister(&self) {
         if self.home.load(Ordering::Acquire) == 0 {
             return;
         }
         let mut registration = lock(&self.registration);
         if let Some((place, token)) = registration.take() {
-            place.deregister(fd, token);
+            place.deregister(self.fd, token);
         }
         self.home.store(0, Ordering::Release);
     }
@@ -140,3 +144,7 @@ impl Source {
         self.readiness.wake_all();
     }
 }
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;

@@ -98,6 +98,7 @@ impl<P: Copy> Wheel<P> {
     }
 
     /// How many timers are set.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

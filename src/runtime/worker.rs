@@ -65,11 +65,6 @@ impl List {
         Self { head: Cell::new(ptr::null_mut()), tail: Cell::new(ptr::null_mut()) }
     }
 
-    #[inline(always)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.head.get().is_null()
-    }
-
     /// # Safety
     /// The header lives and is in no other queue.
     #[inline(always)]
@@ -173,6 +168,8 @@ pub(crate) struct Shared {
     pub(crate) visitors: AtomicUsize,
     /// The runtime's tick when the scheduler last ran here.
     pub(crate) ticked: AtomicU32,
+    /// The worker is to cool its stacks when it has nothing to do.
+    pub(crate) cool: AtomicBool,
     pub(crate) counters: Counters,
 }
 
@@ -188,7 +185,8 @@ pub(crate) struct Counters {
 /// Adds to a counter that only its owner writes, without an atomic read-modify-write.
 #[inline(always)]
 pub(crate) fn bump(counter: &AtomicU64, by: u64) {
-    counter.store(counter.load(Ordering::Relaxed) + by, Ordering::Relaxed);
+    // Release, for who adds up the counts of several workers: it sees the spawn of whatever it sees ended.
+    counter.store(counter.load(Ordering::Relaxed) + by, Ordering::Release);
 }
 
 // SAFETY: the cells are the owner's alone (rule 2); others reach only `shared`, `deque`'s thief side, the atomics, and
@@ -235,6 +233,7 @@ impl Worker {
                 waker,
                 visitors: AtomicUsize::new(0),
                 ticked: AtomicU32::new(0),
+                cool: AtomicBool::new(false),
                 counters: Counters::default(),
             },
             reactor,

@@ -33,8 +33,8 @@ const KEEP: usize = 16 << 10;
 
 /// A runtime's stacks. Thread-safe.
 ///
-/// Dropping it unmaps them all. Whoever uses a stack's memory owes that nothing lives there then; who cannot say so of
-/// a stack passes it to [`leak`](Self::leak) first (rule 3), or the whole pool to [`leak_all`](Self::leak_all).
+/// Dropping it unmaps them all. Whoever uses a stack's memory owes that nothing lives there then (rule 3): a runtime drops
+/// its pool after its last thread has ended, and never before.
 #[derive(Debug)]
 pub(crate) struct StackPool {
     inner: Mutex<Inner>,
@@ -214,6 +214,7 @@ impl StackPool {
 
     /// Allows one stack more than now, beyond the configured maximum, and returns what then is the most. For a runtime
     /// all of whose stacks wait for a thread that has none. The allowance ends when the maximum suffices again.
+    #[expect(dead_code, reason = "called once the scheduler tells when all stacks are held")]
     pub(crate) fn exceed_configured(&self) -> Option<usize> {
         let mut inner = lock(&self.inner);
         let max = inner.max?;
@@ -237,6 +238,7 @@ impl StackPool {
     /// Calls `visit` with every stack that was ever handed out, and whether it is free now. The handle gives the
     /// stack's place; its memory still belongs to the holder of the first handle. The lock is held meanwhile: `visit`
     /// must not use the pool.
+    #[cfg(test)]
     pub(crate) fn for_each_handed_out(&self, mut visit: impl FnMut(&Stack, bool)) {
         let inner = lock(&self.inner);
         for class in &inner.classes {
@@ -257,23 +259,6 @@ impl StackPool {
             statistics.mapped += class.slabs.iter().map(Slab::bytes).sum::<usize>();
         }
         statistics
-    }
-
-    /// Gives a stack up for ever, because what lives on it cannot be unwound (rule 3): its slab outlives the pool, and
-    /// the stack goes on counting as live.
-    pub(crate) fn leak(&self, stack: Stack) {
-        let mut inner = lock(&self.inner);
-        let slabs = &mut inner.classes[stack.class().index()].slabs;
-        if let Some(slab) = slabs.iter_mut().find(|slab| slab.holds(&stack)) {
-            slab.leak();
-        }
-    }
-
-    /// Drops the pool and leaves all of its stacks mapped (rule 3).
-    pub(crate) fn leak_all(self) {
-        for class in &mut lock(&self.inner).classes {
-            class.slabs.iter_mut().for_each(Slab::leak);
-        }
     }
 
     fn publish(&self, inner: &Inner) {

@@ -24,7 +24,6 @@ pub(crate) struct Slab {
     /// How many of the guards take mappings.
     protected: usize,
     /// Whether it stays mapped for ever, because something on it could not be unwound (rule 3).
-    leaked: bool,
     entry: &'static registry::Entry,
 }
 
@@ -39,7 +38,7 @@ impl Slab {
             }
         };
         let entry = registry::enter(map.as_mut_ptr().addr(), count, class);
-        Ok(Self { map: Some(map), class, count, bump: 0, protected: 0, leaked: false, entry })
+        Ok(Self { map: Some(map), class, count, bump: 0, protected: 0, entry })
     }
 
     /// Hands out the next stack that nobody has had yet; `None` if all have been.
@@ -62,6 +61,7 @@ impl Slab {
     }
 
     /// All stacks that have been handed out, by address. They are second handles: the first ones own the memory.
+    #[cfg(test)]
     pub(crate) fn handed_out(&self) -> impl Iterator<Item = Stack> {
         (0..self.bump).map(|index| self.stack(index))
     }
@@ -70,11 +70,6 @@ impl Slab {
     pub(crate) fn holds(&self, stack: &Stack) -> bool {
         let base = self.base().addr();
         (base..base + self.bytes()).contains(&stack.limit().addr())
-    }
-
-    /// Keeps the slab mapped for ever.
-    pub(crate) fn leak(&mut self) {
-        self.leaked = true;
     }
 
     /// The bytes of address space that it takes.
@@ -96,15 +91,9 @@ impl Slab {
 
 impl Drop for Slab {
     fn drop(&mut self) {
-        let map = self.map.take();
-        if self.leaked {
-            // Its stacks can still overflow, so it also stays registered.
-            std::mem::forget(map);
-        } else {
-            registry::leave(self.entry);
-            drop(map);
-            guard::forget(self.protected);
-        }
+        registry::leave(self.entry);
+        drop(self.map.take());
+        guard::forget(self.protected);
     }
 }
 

@@ -24,7 +24,7 @@ const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
 const SEND_FLAGS: c_int = libc::MSG_DONTWAIT;
 
 /// The most buffers that one vectored call may name: Linux's and the BSDs' `IOV_MAX`.
-const MOST_BUFFERS: usize = 1024;
+pub(crate) const MOST_BUFFERS: usize = 1024;
 
 /// The result of a call that tells failure by -1.
 fn checked(result: c_int) -> io::Result<c_int> {

@@ -44,12 +44,4 @@ impl Parker {
             };
         }
     }
-
-    /// Takes those of `want` that are there.
-    pub(crate) fn take(&self, want: u8) -> u8 {
-        let mut pending = self.lock();
-        let got = *pending & want;
-        *pending &= !got;
-        got
-    }
 }

@@ -65,7 +65,6 @@ impl<T> Drop for Claim<T> {
 
 /// The right to wait for a thread's end and take its result. Dropped, it leaves the thread to itself.
 /// See [`std::thread::JoinHandle`].
-#[must_use = "a thread whose handle is dropped goes on by itself, and its result is lost; use `let _ =` if that is meant"]
 pub struct JoinHandle<T>(pub(super) Claim<T>);
 
 // SAFETY: the result is `Send`, by `spawn`'s bounds; the rest of a handle is a `Thread`.
@@ -112,7 +111,6 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// A [`JoinHandle`] of a thread that stays on its spawner's worker, made by [`spawn_local`](super::spawn_local).
-#[must_use = "a thread whose handle is dropped goes on by itself, and its result is lost; use `let _ =` if that is meant"]
 pub struct LocalJoinHandle<T> {
     pub(super) claim: Claim<T>,
     /// The result may be anything, so the handle stays on its worker (rule 10).

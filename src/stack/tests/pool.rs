@@ -181,28 +181,3 @@ fn a_dropped_pool_unmaps_everything_and_leaves_the_registry() {
     let after = status_kib("VmSize");
     assert!(after < before + 8 * 1024, "{before} KiB, then {after}");
 }
-
-#[test]
-fn a_leaked_stack_outlives_its_pool_and_is_never_given_again() {
-    let pool = StackPool::new(None);
-    let (stack, other) = (pool.acquire(CLASS).unwrap(), pool.acquire(SizeClass::for_size(1).unwrap()).unwrap());
-    let again = Stack { ..pool.acquire(CLASS).unwrap() };
-    pool.release(again);
-    poke(&stack, 1, 5);
-    let (top, other) = (stack.top().wrapping_sub(1), other.limit().addr());
-    pool.leak(stack);
-    assert_eq!(pool.statistics().live, 2);
-    pool.for_each_handed_out(|stack, free| assert!(!free || stack.top().wrapping_sub(1) != top));
-    drop(pool);
-    assert!(is_readable(top) && registry::find(top.addr()).is_some());
-    assert_eq!(registry::find(other), None);
-}
-
-#[test]
-fn a_leaked_pool_leaves_all_its_stacks() {
-    let pool = StackPool::new(None);
-    let stacks = acquire(&pool, 30);
-    pool.leak_all();
-    stacks.iter().for_each(|stack| poke(stack, 1, 3));
-    stacks.iter().for_each(assert_guarded);
-}

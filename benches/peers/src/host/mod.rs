@@ -1,0 +1,61 @@
+//! This program as a server that the runner starts and kills: `--host echo LIBRARY WORKERS [hog]` and
+//! `--host idle LIBRARY WORKERS`. It prints one line when it is ready, the address or a word, and serves until its
+//! standard input ends.
+
+mod on_may;
+mod on_sinew;
+mod on_std;
+mod on_tokio;
+
+use std::hint::spin_loop;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::proc;
+
+/// Bytes a connection's thread reads at once.
+const BUFFER: usize = 4096;
+
+/// Runs the server; returns when the runner is gone.
+pub fn main(words: &[&str]) -> Result<(), String> {
+    proc::raise_open_files();
+    let (&[work, library, workers], rest) = words.split_first_chunk().ok_or("--host WORK LIBRARY WORKERS")?;
+    let workers: usize = workers.parse().map_err(|e| format!("workers: {e}"))?;
+    let hog = rest == ["hog"];
+    // It serves from a thread of its own, so that this one can wait for the end of the input.
+    let serve: Box<dyn FnOnce() + Send> = match (work, library) {
+        ("echo", "sinew") => Box::new(move || on_sinew::echo(workers, hog)),
+        ("echo", "tokio-current") => Box::new(move || on_tokio::echo(0, hog)),
+        ("echo", "tokio-multi") => Box::new(move || on_tokio::echo(workers, hog)),
+        ("echo", "may") => Box::new(move || on_may::echo(workers, hog)),
+        ("echo", "std") => Box::new(on_std::echo),
+        ("idle", "sinew") => Box::new(move || on_sinew::idle(workers)),
+        ("idle", "tokio-multi") => Box::new(move || on_tokio::idle(workers)),
+        ("idle", "may") => Box::new(move || on_may::idle(workers)),
+        _ => return Err(format!("no host {work} {library}")),
+    };
+    std::thread::spawn(serve);
+    // The runner never writes: this returns at the end of the input.
+    let _ = std::io::stdin().read(&mut [0; 1]);
+    // Not through main's end: no destructor may wait for the server's threads.
+    std::process::exit(0);
+}
+
+/// Tells the runner that the server is ready.
+fn ready(what: impl std::fmt::Display) {
+    println!("{what}");
+    let _ = std::io::stdout().flush();
+}
+
+fn listening(address: std::io::Result<SocketAddr>) {
+    ready(address.expect("a bound listener has an address"));
+}
+
+/// What the hog does between two yields.
+fn compute() {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(5) {
+        spin_loop();
+    }
+}

@@ -1,0 +1,41 @@
+//! The rows: one file for each piece of work.
+
+mod echo;
+mod echo_beside_hog;
+mod hog;
+mod idle;
+mod parked;
+mod ping_pong;
+mod placement;
+mod skynet;
+mod spawn_batch;
+mod spawn_join;
+mod spawn_latency;
+mod switch;
+mod yield_many;
+mod yield_pair;
+
+use crate::model::Row;
+
+/// Makes a row.
+pub type Make = fn() -> Row;
+
+/// Every row, by name, in the order of the table.
+pub const ROWS: &[(&str, Make)] = &[
+    ("switch", switch::row),
+    ("yield-pair", yield_pair::row),
+    ("yield-10k", yield_many::row),
+    ("ping-pong", ping_pong::row),
+    ("spawn-join", spawn_join::row),
+    ("spawn-1000", spawn_batch::row),
+    ("spawn-latency", spawn_latency::row),
+    ("skynet-10", skynet::ten),
+    ("skynet-2", skynet::two),
+    ("spawn-10m", spawn_batch::stream),
+    ("parked-1m", parked::row),
+    ("placement", placement::row),
+    ("hog", hog::row),
+    ("echo", echo::row),
+    ("echo-hog", echo_beside_hog::row),
+    ("idle", idle::row),
+];

@@ -1,0 +1,59 @@
+//! Command lines of the examples: `--name value`, `--name=value` and bare switches, read one by one. It is shared by
+//! the examples through `#[path]`, so that none of them needs a parser crate for a handful of options.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// The arguments still to be read.
+pub(crate) struct Options {
+    rest: std::vec::IntoIter<OsString>,
+    /// The option read last, and its value if that came behind a `=`.
+    name: String,
+    attached: Option<String>,
+}
+
+impl Options {
+    /// The arguments behind the program's name.
+    pub(crate) fn new(args: impl IntoIterator<Item = OsString>) -> Options {
+        Options { rest: args.into_iter().collect::<Vec<_>>().into_iter(), name: String::new(), attached: None }
+    }
+
+    /// The next option's name, with its dashes; `None` after the last.
+    pub(crate) fn next(&mut self) -> Result<Option<String>, String> {
+        if let Some(value) = self.attached.take() {
+            return Err(format!("{} takes no value, but was given {value:?}", self.name));
+        }
+        let Some(arg) = self.rest.next() else { return Ok(None) };
+        let arg = text(arg)?;
+        match arg.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => {
+                self.name = name.to_owned();
+                self.attached = Some(value.to_owned());
+            }
+            _ => self.name = arg,
+        }
+        Ok(Some(self.name.clone()))
+    }
+
+    /// The value of the option read last.
+    pub(crate) fn value(&mut self) -> Result<String, String> {
+        match self.attached.take() {
+            Some(value) => Ok(value),
+            None => text(self.rest.next().ok_or_else(|| format!("{} needs a value", self.name))?),
+        }
+    }
+
+    /// The value of the option read last, as a number from `least` to `most`; `10_000` may be written so.
+    pub(crate) fn number<T: FromStr + PartialOrd + Display>(&mut self, least: T, most: T) -> Result<T, String> {
+        let value = self.value()?;
+        match value.replace('_', "").parse() {
+            Ok(number) if number >= least && number <= most => Ok(number),
+            _ => Err(format!("{} needs a number from {least} to {most}, not {value:?}", self.name)),
+        }
+    }
+}
+
+fn text(arg: OsString) -> Result<String, String> {
+    arg.into_string().map_err(|arg| format!("{arg:?} is not UTF-8"))
+}

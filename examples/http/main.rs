@@ -1,0 +1,115 @@
+//! An HTTP/1.1 server in blocking style, one green thread a connection: it answers `/`, serves a folder's files, keeps
+//! connections alive and answers pipelined requests.
+//!
+//! ```text
+//! cargo run --release --example http -- --addr 127.0.0.1:8080 --root .
+//! ```
+
+mod connection;
+mod date;
+mod files;
+#[path = "../common/options.rs"]
+mod options;
+mod request;
+mod response;
+mod target;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use files::Site;
+use options::Options;
+use sinew::Runtime;
+use sinew::net::TcpListener;
+
+const HELP: &str = "\
+An HTTP/1.1 server on green threads: answers / and serves a folder's files.
+
+Usage: http [OPTIONS]
+
+  --addr HOST:PORT  where to listen (127.0.0.1:8080); port 0 lets the system choose
+  --root FOLDER     serve the files below FOLDER; without it only / is answered
+  --workers N       workers of the runtime (as many as the machine has processors, or SINEW_WORKERS)
+  --help            print this
+";
+
+/// The command line, understood.
+struct Args {
+    addr: String,
+    root: Option<PathBuf>,
+    workers: Option<usize>,
+}
+
+impl Args {
+    /// Reads the arguments behind the program's name; `None` means that help was asked for.
+    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
+        let mut parsed = Args { addr: "127.0.0.1:8080".to_owned(), root: None, workers: None };
+        let mut options = Options::new(args);
+        while let Some(name) = options.next()? {
+            match name.as_str() {
+                "--addr" => parsed.addr = options.value()?,
+                "--root" => parsed.root = Some(options.value()?.into()),
+                "--workers" => parsed.workers = Some(options.number(1, 1024)?),
+                "--help" | "-h" => return Ok(None),
+                _ => return Err(format!("{name:?} is no option of this program")),
+            }
+        }
+        Ok(Some(parsed))
+    }
+}
+
+fn main() -> ExitCode {
+    let args = match Args::parse(std::env::args_os().skip(1)) {
+        Ok(Some(args)) => args,
+        Ok(None) => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("http: {error}\nTry --help.");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("http: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: &Args) -> io::Result<()> {
+    let explain = |what: String| move |error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
+    let site = match &args.root {
+        Some(root) => Site::folder(root).map_err(explain(format!("cannot serve {}", root.display())))?,
+        None => Site::greeting(),
+    };
+    let site = Arc::new(site);
+    let builder = Runtime::builder();
+    let runtime = match args.workers {
+        Some(workers) => builder.workers(workers).build()?,
+        None => builder.build()?,
+    };
+    runtime.run(|| {
+        let listener = TcpListener::bind(&args.addr).map_err(explain(format!("cannot listen on {}", args.addr)))?;
+        println!("listening on http://{}", listener.local_addr()?);
+        io::stdout().flush()?;
+        for stream in listener.incoming() {
+            let started = stream.and_then(|stream| {
+                let site = Arc::clone(&site);
+                sinew::Builder::new().spawn(move || connection::serve(stream, &site))
+            });
+            if let Err(error) = started {
+                // Out of descriptors, most likely: some come free only when a connection ends.
+                eprintln!("http: accepting: {error}");
+                sinew::sleep(Duration::from_millis(10));
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,192 @@
+//! The `echo` example: its run end to end, what it says of a server that answers wrong, and its command line.
+
+mod example_binary;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+fn echo(arguments: &[&str]) -> Output {
+    Command::new(example_binary::path("echo")).args(arguments).stdin(Stdio::null()).output().expect("echo starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("the output is UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The value that stands in the table's row `name`.
+fn row(table: &str, name: &str) -> String {
+    let row = table.lines().find_map(|line| line.trim_start().strip_prefix(name));
+    let value = row.and_then(|rest| rest.strip_prefix("  ")?.split_whitespace().next());
+    value.unwrap_or_else(|| panic!("no row {name:?} in:\n{table}")).to_owned()
+}
+
+#[test]
+fn a_small_run_holds_all_connections_and_prints_the_table() {
+    let output = echo(&["--connections", "200", "--messages", "20"]);
+    let table = stdout(&output);
+    assert!(output.status.success(), "{}\n{table}\n{}", output.status, stderr(&output));
+    assert_eq!(row(&table, "connections held at once"), "200");
+    assert_eq!(row(&table, "messages"), "4,000");
+    assert_eq!(row(&table, "wrong bytes"), "0");
+    assert_eq!(row(&table, "lost connections"), "0");
+    let measured = ["messages a second", "latency p50", "latency p99", "latency p99.9", "switches", "steals"];
+    for name in measured.iter().chain(&["resident memory a connection"]) {
+        row(&table, name);
+    }
+    assert!(stderr(&output).contains("200 of 200 connections are held"), "{}", stderr(&output));
+}
+
+#[test]
+fn one_worker_and_messages_longer_than_any_buffer_work() {
+    let output = echo(&["--connections=3", "--messages=2", "--size=200_001", "--workers=1"]);
+    assert!(output.status.success(), "{}\n{}", output.status, stderr(&output));
+    assert_eq!(row(&stdout(&output), "messages"), "6");
+}
+
+#[test]
+fn a_server_and_a_client_of_their_own_work_together() {
+    let mut server = Command::new(example_binary::path("echo"))
+        .args(["--server-only", "127.0.0.1:0,127.0.0.1:0", "--until-eof"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("echo starts");
+    let mut output = BufReader::new(server.stdout.take().expect("standard output is piped"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("the server says where it listens");
+    let addresses = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
+    let client = echo(&["--client-only", addresses, "--connections", "50", "--messages", "5"]);
+    assert!(client.status.success(), "{}\n{}", client.status, stderr(&client));
+    assert_eq!(row(&stdout(&client), "messages"), "250");
+    drop(server.stdin.take());
+    let mut figures = String::new();
+    output.read_to_string(&mut figures).expect("the server prints its figures");
+    assert!(figures.contains("held=50 errors=0 switches="), "{figures:?}");
+    assert!(server.wait().expect("the server ends").success());
+}
+
+/// Serves each connection with `answer`, which is told what came and how many bytes came before it.
+fn wrong_server(answer: fn(&mut [u8], usize) -> bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("the listener is bound").to_string();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let (mut buffer, mut before) = ([0; 1024], 0);
+                while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                    if !answer(&mut buffer[..length], before) || stream.write_all(&buffer[..length]).is_err() {
+                        return;
+                    }
+                    before += length;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_corrupted_byte_fails_the_run_and_is_counted() {
+    let address = wrong_server(|bytes, before| {
+        // The one byte at offset 100 of each connection.
+        if let Some(byte) = 100usize.checked_sub(before).and_then(|at| bytes.get_mut(at)) {
+            *byte ^= 1;
+        }
+        true
+    });
+    let output = echo(&["--client-only", &address, "--connections", "7", "--messages", "10"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(row(&stdout(&output), "wrong bytes"), "7");
+    assert_eq!(row(&stdout(&output), "lost connections"), "0");
+    assert!(stderr(&output).contains("FAILED: 7 wrong bytes, 0 lost connections"), "{}", stderr(&output));
+}
+
+#[test]
+fn connections_that_the_server_drops_fail_the_run_and_are_counted() {
+    let address = wrong_server(|_, before| before < 256);
+    let output = echo(&["--client-only", &address, "--connections", "9", "--messages", "10"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(row(&stdout(&output), "connections held at once"), "9");
+    assert_eq!(row(&stdout(&output), "lost connections"), "9");
+    assert!(stderr(&output).contains("and 4 more"), "only the first few are told: {}", stderr(&output));
+}
+
+#[test]
+fn connections_that_are_refused_are_lost() {
+    let address = {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        listener.local_addr().expect("the listener is bound").to_string()
+    };
+    let output = echo(&["--client-only", &address, "--connections", "3"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(row(&stdout(&output), "lost connections"), "3");
+}
+
+#[test]
+fn a_wrong_command_line_is_explained_with_code_2() {
+    let cases: [(&[&str], &str); 6] = [
+        (&["--conections", "5"], "--conections"),
+        (&["--connections", "0"], "--connections needs a number from 1"),
+        (&["--messages"], "--messages needs a value"),
+        (&["--until-eof"], "goes with --server-only"),
+        (&["--until-eof=yes"], "takes no value"),
+        (&["--server-only", "127.0.0.1:0", "--client-only", "127.0.0.1:1"], "exclude each other"),
+    ];
+    for (arguments, words) in cases {
+        let output = echo(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(words), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn help_names_every_option() {
+    let output = echo(&["--help"]);
+    assert!(output.status.success());
+    let help = stdout(&output);
+    for option in ["connections", "messages", "size", "workers", "server-only", "client-only", "until-eof"] {
+        assert!(help.contains(&format!("--{option}")), "{help}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod limits {
+    use super::*;
+
+    /// Runs `echo` with a hard limit on open files that it cannot raise, which takes a process without privileges.
+    fn limited(limit: u64, arguments: &[&str]) -> Output {
+        let mut script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+        // SAFETY: geteuid takes nothing and cannot fail.
+        if unsafe { libc::geteuid() } == 0 {
+            // As root, the one capability that would let it raise the limit is given up.
+            script = format!("ulimit -n {limit} && exec setpriv --bounding-set -sys_resource \"$0\" \"$@\"");
+        }
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg(example_binary::path("echo")).args(arguments);
+        command.stdin(Stdio::null()).output().expect("sh starts")
+    }
+
+    #[test]
+    fn a_limit_with_room_for_one_side_puts_the_server_in_a_second_process() {
+        let output = limited(320, &["--connections", "150", "--messages", "3"]);
+        assert!(output.status.success(), "{}\n{}", output.status, stderr(&output));
+        assert_eq!(row(&stdout(&output), "connections held at once"), "150");
+        assert!(stderr(&output).contains("the server runs in a second process"), "{}", stderr(&output));
+    }
+
+    #[test]
+    fn a_limit_that_is_too_low_is_explained_with_code_2() {
+        let output = limited(300, &["--connections", "5000"]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let words = ["need 10100 open files", "5100 in each of two", "may have 300", "--connections 200"];
+        for word in words {
+            assert!(stderr(&output).contains(word), "{word:?} not in: {}", stderr(&output));
+        }
+    }
+}
