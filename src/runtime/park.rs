@@ -39,6 +39,9 @@ use std::{
 const PATIENCE: Duration = Duration::from_micros(40);
 /// How long a worker searches before it sleeps.
 const SEARCH: Duration = Duration::from_micros(100);
+/// A steal that comes within this time after the last takes twice as many threads, a later one half as many: so many as keep
+/// the thief busy for a while. In fork-join work the oldest thread alone is half of all that is left.
+const BUSY: Duration = Duration::from_micros(400);
 /// Threads taken by one steal at most.
 const LOOT: usize = 128;
 /// How often a worker looks up that waits for a stack or for the end of others during a shutdown.
@@ -171,8 +174,12 @@ impl Worker {
     }
 
     fn steal(&self, other: &Self, seen: Observation) -> bool {
+        let now = Instant::now();
+        let soon = self.last_steal.replace(Some(now)).is_some_and(|last| now.duration_since(last) < BUSY);
+        let loot = if soon { (self.loot.get() * 2).min(LOOT) } else { (self.loot.get() / 2).max(1) };
+        self.loot.set(loot);
         // SAFETY: the owner pushes; the threads are in no queue now. Oldest first, so that the order is what it was.
-        let count = other.deque.steal(seen, &mut |task| unsafe { self.deque.push(task) }, LOOT);
+        let count = other.deque.steal(seen, &mut |task| unsafe { self.deque.push(task) }, loot);
         bump(&self.shared.counters.stolen, count as u64);
         count != 0
     }

@@ -2,8 +2,11 @@
 //!
 //! A pinned thread cannot move, so balance is made when it starts. A worker that is about to start a thread while it holds
 //! clearly more started threads than the least loaded worker passes it on, into that worker's mailbox: at most once a thread, and
-//! only to a worker that will look there soon (it sleeps, or its scheduler ran within the last tick). "Clearly" is more than 8
-//! and an eighth, so that fork-join work, which holds few started threads at a time, stays where it is until a thief asks.
+//! only to a worker that will look there soon (it sleeps, or its scheduler ran within the last tick).
+//!
+//! "Clearly" is more than 8 and an eighth, if nothing else waits here to be started: then a thief finds nothing, as beside an
+//! acceptor whose threads start one by one. While others wait, a thief can take what it wants, and fork-join work, which holds as many
+//! started threads as it is deep, stays where it is; then it is more than 64 and a quarter.
 //!
 //! The comparison with all workers is made once a tick and whenever the limit that it gave is reached; every other start
 //! compares two numbers.
@@ -59,8 +62,12 @@ impl Worker {
         {
             return false;
         }
+        let held = self.held.load(Ordering::Relaxed);
+        if !self.deque.is_empty() && held < self.held_limit.get().saturating_add(self.held_limit.get() / 8 + 56) {
+            return false;
+        }
         let Some(other) = self.measure_load() else { return false };
-        if self.held.load(Ordering::Relaxed) < self.held_limit.get() {
+        if held < self.held_limit.get() {
             return false;
         }
         header.set_flag(flag::PLACED);

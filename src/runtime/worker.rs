@@ -145,6 +145,9 @@ pub(crate) struct Worker {
     /// Unstarted threads for which no stack could be had.
     pub(crate) stackless: List,
     pub(crate) wheel: UnsafeCell<Wheel<NonNull<Task>>>,
+    /// When this worker last stole, and how many threads it asked for.
+    pub(crate) last_steal: Cell<Option<Instant>>,
+    pub(crate) loot: Cell<usize>,
     /// The runtime's tick when this worker last did what it does once a tick.
     pub(crate) last_tick: Cell<u32>,
     /// Messages that threads which have ended were sent and that were not read yet (task::state, invariant 2).
@@ -225,6 +228,8 @@ impl Worker {
             spare: UnsafeCell::new(Vec::new()),
             stackless: List::new(),
             wheel: UnsafeCell::new(Wheel::new(origin)),
+            last_steal: Cell::new(None),
+            loot: Cell::new(1),
             last_tick: Cell::new(0),
             outstanding: Cell::new(0),
             shared: Shared {
