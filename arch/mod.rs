@@ -13,6 +13,8 @@
 //!   It allocates nothing and takes no lock (rule 7).
 //! - `discard(context)`: forgets a prepared or suspended context whose frames hold nothing that needs dropping.
 //!
+//! - `stack_pointer(context)`: of a suspended context, or null; only to prefetch.
+//!
 //! What a port need not save: the floating-point control words (like every scheduler of this kind, sinew expects a
 //! thread to leave them as it found them when it suspends) and the signal mask.
 //!
@@ -59,6 +61,12 @@ impl Context {
         #[cfg(any(sinew_tsan, sinew_asan))]
         fiber: sanitizer::Fiber::EMPTY,
     };
+
+    /// The stack pointer of a suspended context, to fetch what lies there; null if the port does not know.
+    #[inline(always)]
+    pub(crate) fn stack_pointer(&self) -> *const u8 {
+        port::stack_pointer(&self.port)
+    }
 
     /// Makes the first switch to this context call `entry(argument)` on the stack `[limit, top)`.
     ///

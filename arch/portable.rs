@@ -160,6 +160,12 @@ pub(super) unsafe fn discard(context: &mut Context) {
 }
 
 /// See the contract in the parent module.
+#[inline(always)]
+pub(super) fn stack_pointer(_: &Context) -> *const u8 {
+    std::ptr::null()
+}
+
+/// See the contract in the parent module.
 ///
 /// # Safety
 /// As `switch` there.

@@ -94,6 +94,12 @@ unsafe extern "C" fn start() -> ! {
 }
 
 /// See the contract in the parent module.
+#[inline(always)]
+pub(super) fn stack_pointer(context: &Context) -> *const u8 {
+    std::ptr::without_provenance(context.rsp)
+}
+
+/// See the contract in the parent module.
 ///
 /// # Safety
 /// As `switch` there.

@@ -11,10 +11,11 @@ use crate::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::{
     any::Any,
+    cell::Cell,
     io,
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    ptr::NonNull,
+    ptr::{self, NonNull},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
@@ -45,7 +46,9 @@ struct Shared {
     sender: Mutex<Option<Sender<Job>>>,
     receiver: Receiver<Job>,
     threads: AtomicUsize,
-    idle: AtomicUsize,
+    /// Jobs that wait or run. Counted up by the submitter, under the lock, and down by the thread once it is through: so each
+    /// job has a thread of its own while there are as many threads.
+    jobs: AtomicUsize,
 }
 
 struct Call<F, T> {
@@ -74,7 +77,7 @@ impl Blocking {
                 sender: Mutex::new(Some(sender)),
                 receiver,
                 threads: AtomicUsize::new(0),
-                idle: AtomicUsize::new(0),
+                jobs: AtomicUsize::new(0),
             }),
             threads: Mutex::new(Vec::new()),
         }
@@ -84,13 +87,14 @@ impl Blocking {
     fn submit(&self, job: Job) -> bool {
         let sender = self.shared.lock_sender();
         let Some(sender) = &*sender else { return false };
-        // An idle thread may be claimed twice, by two submitters: so count the queue as well.
-        let idle = self.shared.idle.load(Ordering::SeqCst);
+        let jobs = self.shared.jobs.fetch_add(1, Ordering::SeqCst) + 1;
         let threads = self.shared.threads.load(Ordering::SeqCst);
-        if self.shared.receiver.len() >= idle && threads < self.most && self.start().is_err() && threads == 0 {
-            return false;
+        let refused = jobs > threads && threads < self.most && self.start().is_err() && threads == 0;
+        let sent = !refused && sender.send(job).is_ok();
+        if !sent {
+            self.shared.jobs.fetch_sub(1, Ordering::SeqCst);
         }
-        sender.send(job).is_ok()
+        sent
     }
 
     fn start(&self) -> io::Result<()> {
@@ -110,6 +114,11 @@ impl Blocking {
         }
     }
 
+    /// Whether the current OS thread is one of this pool's.
+    pub(crate) fn is_here(&self) -> bool {
+        ptr::eq(POOL.get(), Arc::as_ptr(&self.shared))
+    }
+
     /// Ends the pool's threads; called when no green thread is left, so when no job is.
     pub(crate) fn close(&self) {
         drop(self.shared.lock_sender().take());
@@ -121,19 +130,25 @@ impl Blocking {
     }
 }
 
+std::thread_local! {
+    /// The pool whose thread this is.
+    static POOL: Cell<*const Shared> = const { Cell::new(ptr::null()) };
+}
+
 impl Shared {
     fn lock_sender(&self) -> MutexGuard<'_, Option<Sender<Job>>> {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self) {
+        POOL.set(self);
         loop {
-            self.idle.fetch_add(1, Ordering::SeqCst);
-            let job = self.receiver.recv_timeout(IDLE);
-            self.idle.fetch_sub(1, Ordering::SeqCst);
-            match job {
-                // SAFETY: each job is run once.
-                Ok(job) => unsafe { (job.run)(job.call) },
+            match self.receiver.recv_timeout(IDLE) {
+                Ok(job) => {
+                    // SAFETY: each job is run once.
+                    unsafe { (job.run)(job.call) };
+                    self.jobs.fetch_sub(1, Ordering::SeqCst);
+                }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.threads.fetch_sub(1, Ordering::SeqCst);
                     return;

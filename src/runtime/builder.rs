@@ -3,6 +3,7 @@
 use super::{
     Inner, Metrics,
     blocking::{self, Blocking},
+    fork,
     idle::Idle,
     monitor::Monitor,
     shared_queue::SharedQueue,
@@ -156,6 +157,7 @@ impl Builder {
                 .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a stack may have at most 1 GiB"))?,
         };
         membarrier::register();
+        fork::install();
         overflow::install();
         overflow::set_describer(super::describe::describe);
         let origin = Instant::now();
@@ -294,7 +296,7 @@ impl Runtime {
     /// end, or for ever.
     ///
     /// # Panics
-    /// When called on one of the runtime's own workers.
+    /// When called on one of the runtime's own workers, or on a thread of its blocking pool.
     pub fn shutdown(mut self, deadline: Instant) -> Result<(), ShutdownError> {
         self.end(Some(deadline))
     }
@@ -319,6 +321,7 @@ impl Runtime {
             return Ok(());
         }
         let here = Worker::current().is_some_and(|worker| ptr::eq(worker.runtime(), Arc::as_ptr(&self.inner)));
+        let here = here || self.inner.blocking.is_here();
         assert!(!here, "a runtime cannot be shut down or dropped on its own worker, which would wait for itself");
         self.inner.close();
         let inner = &self.inner;

@@ -81,6 +81,9 @@ unsafe extern "C" fn main(argument: *mut ()) -> ! {
         let target = unsafe {
             worker.run_started(carrier);
             worker.release(NonNull::new_unchecked(carrier));
+            if worker.starved.get() {
+                worker.refill(false);
+            }
             worker.pick()
         };
         // SAFETY: the record lives as long as this loop.

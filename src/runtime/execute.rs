@@ -3,12 +3,7 @@
 //! The end keeps to the order of rule 13: the closure's rest, the locals and an unclaimed result are dropped while the thread
 //! is still current; then `DONE`, the scope's count, the wake of the joiner; then the next pick.
 
-use super::{
-    carrier::Carrier,
-    children::Children,
-    wait,
-    worker::{Worker, bump},
-};
+use super::{carrier::Carrier, children::Children, wait, worker::Worker};
 use crate::{
     primitive::Ordering,
     task::{Task, flag, payload, wake},
@@ -68,37 +63,55 @@ impl Worker {
             // SAFETY: nobody can claim the result any more.
             unsafe { drop_unclaimed(task) };
         }
-        self.current.set(ptr::null_mut());
-        // SAFETY: the running carrier.
-        unsafe { (*carrier).task.set(ptr::null_mut()) };
-        self.held.store(self.held.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         let joiner = if header.has_flag(flag::LOCAL_JOINER) { header.joiner.get() } else { ptr::null_mut() };
         let scoped = !header.scope.get().is_null();
         if !scoped && header.state.end_plainly() {
+            self.leave(carrier);
             if let Some(joiner) = NonNull::new(joiner) {
                 // SAFETY: a local joiner is of this worker, and does not leave before this wake.
                 unsafe { self.wake_own(joiner, wake::EXACT) };
             }
         } else {
             // SAFETY: the thread has ended; see the called function.
-            unsafe { self.end_slow(task, joiner, unclaimed) };
+            unsafe { self.end_slow(carrier, task, joiner, unclaimed) };
         }
         // After the last touch of anything that a shutdown might wait for.
-        bump(&self.shared.counters.ended, 1);
+        // Release, and read with acquire by `live`: who counts this end has the spawn's count before it.
+        let ended = &self.shared.counters.ended;
+        ended.store(ended.load(Ordering::Relaxed) + 1, Ordering::Release);
+    }
+
+    /// The running thread has ended, and its header may be gone.
+    #[inline(always)]
+    fn leave(&self, carrier: *mut Carrier) {
+        self.current.set(ptr::null_mut());
+        // SAFETY: the running carrier.
+        unsafe { (*carrier).task.set(ptr::null_mut()) };
+        self.held.store(self.held.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
     }
 
     #[cold]
     #[inline(never)]
-    unsafe fn end_slow(&self, task: NonNull<Task>, local_joiner: *mut Task, unclaimed: bool) {
+    unsafe fn end_slow(
+        &self,
+        carrier: *mut Carrier,
+        task: NonNull<Task>,
+        local_joiner: *mut Task,
+        mut unclaimed: bool,
+    ) {
         // SAFETY: as in `end`.
         let header = unsafe { task.as_ref() };
         let scope = header.scope.get();
-        let ended = header.state.end();
-        if !unclaimed && !ended.handle {
+        let ended = loop {
+            if let Some(ended) = header.state.end(unclaimed) {
+                break ended;
+            }
             // The handle went in between, and left the result to us.
-            // SAFETY: so it is ours.
-            unsafe { drop_result(header, task) };
-        }
+            unclaimed = true;
+            // SAFETY: so it is ours, and the thread is still current.
+            unsafe { drop_unclaimed(task) };
+        };
+        self.leave(carrier);
         if ended.message {
             self.outstanding.set(self.outstanding.get() + 1);
         }

@@ -155,6 +155,7 @@ impl Idle {
     /// Takes back [`prepare_sleep`](Self::prepare_sleep), because the recheck found something. `true`: the worker is
     /// busy, and calls [`wake_one`](Self::wake_one) once it has taken what it found if that came out of a shared place.
     /// `false`: somebody had already picked it to search, so it is a searcher, and a wake of its poller is under way.
+    #[cfg(test)]
     pub(crate) fn cancel_sleep(&self, index: usize) -> bool {
         !self.finish_sleep(index)
     }

@@ -47,7 +47,7 @@ impl Worker {
         let header = unsafe { task.as_ref() };
         let want = wake::EXACT | wait::cancel_bit(self, current);
         if current.pending.get() & want != 0 {
-            return wait::raise(self, current);
+            wait::raise_now(current);
         }
         let home = header.home.load(Ordering::Acquire);
         let mut registered = Registered::Here;
@@ -89,6 +89,8 @@ impl Worker {
                 return;
             }
         }
-        wait::raise(self, current);
+        // Without asking again whether the thread unwinds: by other threads' doing the answer may have changed (rule 16), and
+        // to return from here would be to say that the thread has ended.
+        wait::raise_now(current);
     }
 }

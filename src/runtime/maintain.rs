@@ -1,7 +1,7 @@
 //! What a worker looks at once in a while, between two threads: every 256 picks, and when somebody asks for attention (the
 //! monitor once a tick of a millisecond while the worker is busy; whoever sends the first message to an empty inbox).
 
-use super::{carrier::Carrier, worker::Worker};
+use super::{carrier::Carrier, fork, worker::Worker};
 use crate::{
     primitive::Ordering,
     stack::SizeClass,
@@ -20,6 +20,8 @@ const INJECTED: usize = 64;
 const KEPT: usize = 1024;
 /// Bytes at the top of a free stack that stay when the runtime is idle.
 const HOT: usize = 16 << 10;
+/// Carriers given back in one tick at most.
+const RETURNED: usize = 64;
 /// Stacks taken from the pool at once.
 const STACKS: usize = 16;
 
@@ -28,6 +30,7 @@ impl Worker {
     #[cold]
     #[inline(never)]
     pub(crate) fn look_up(&self, poll: bool) {
+        fork::check();
         self.attention.store(false, Ordering::Relaxed);
         let runtime = self.runtime();
         let tick = runtime.tick.load(Ordering::Relaxed);
@@ -39,9 +42,6 @@ impl Worker {
         self.look_outside(poll);
         if runtime.is_closing() && !self.closing.get() {
             self.close();
-        }
-        if self.starved.get() {
-            self.refill();
         }
     }
 
@@ -66,6 +66,9 @@ impl Worker {
         }
         self.measure_load();
         self.trim();
+        if self.starved.get() {
+            self.refill(true);
+        }
     }
 
     /// Takes in what came from outside. True if anything did.
@@ -213,12 +216,18 @@ impl Worker {
     /// Gives carriers beyond the worker's share back to the pool; while stacks are short, all but the one that may be running.
     fn trim(&self) {
         let pool = &self.runtime().stacks;
-        let kept = if pool.is_exhausted() { 1 } else { KEPT };
+        let short = pool.is_exhausted();
+        if short {
+            // SAFETY: the owner.
+            pool.release_batch(unsafe { &mut *self.spare.get() }.drain(..));
+        }
+        let kept = if short { 1 } else { KEPT };
         for class in 0..SizeClass::COUNT {
             // SAFETY: the owner.
             let free = unsafe { &mut (&mut (*self.free.get()))[class] };
             if free.len() > kept {
-                let surplus = free.len() - kept;
+                // Each costs a system call.
+                let surplus = (free.len() - kept).min(RETURNED);
                 // The running carrier, if this is called by a loop, was released last and stays.
                 // SAFETY: taken off the free list.
                 pool.release_batch(free.drain(..surplus).map(|carrier| unsafe { self.dissolve(carrier) }));
@@ -241,10 +250,10 @@ impl Worker {
         }
     }
 
-    /// Before the worker ends: everything to the pool.
+    /// Everything that no thread uses to the pool: before the worker ends, and before it sleeps while stacks are short.
     ///
     /// # Safety
-    /// Called on the worker's own context, with no thread left.
+    /// Called on the worker's own context.
     pub(crate) unsafe fn give_back_stacks(&self) {
         // SAFETY: the owner; no carrier is running.
         unsafe {
@@ -255,27 +264,30 @@ impl Worker {
         }
     }
 
-    /// Tries to find stacks for the threads that wait for one. While some do, it is called at every pick.
-    fn refill(&self) {
+    /// Finds stacks for the threads that wait for one: free ones of this worker, which is tried whenever a thread ends, and of
+    /// the pool, once a tick.
+    #[cold]
+    pub(crate) fn refill(&self, ask_pool: bool) {
         while let Some(task) = self.stackless.pop() {
             // SAFETY: unstarted threads live.
             let header = unsafe { task.as_ref() };
             let class = header.stack_class.get();
             // SAFETY: the owner.
             let free = unsafe { (&mut (*self.free.get()))[usize::from(class)].pop() };
+            let carrier = free.or_else(|| if ask_pool { self.new_carrier(class) } else { None });
             // SAFETY: in no queue, in either case.
             unsafe {
-                if let Some(carrier) = free.or_else(|| self.new_carrier(class)) {
+                if let Some(carrier) = carrier {
                     // Set aside for it, so that no other start takes it first.
                     header.carrier.set(carrier.as_ptr().cast());
                     self.ready.push(task);
                 } else {
                     self.stackless.push_front(task);
-                    self.attention.store(true, Ordering::Relaxed);
                     return;
                 }
             }
         }
         self.starved.set(false);
+        self.least_streak.set(0);
     }
 }

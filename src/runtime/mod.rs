@@ -18,6 +18,7 @@
 //! | `deque`, `inbox`, `shared_queue` | the queues |
 //! | `timer` | the timer wheel |
 //! | `reactor`, `source`, `readiness` | readiness of descriptors |
+//! | `fork` | refusing to go on in a forked child |
 //! | `os` | headers for OS threads that are not workers |
 
 pub(crate) mod blocking;
@@ -28,6 +29,7 @@ pub(crate) mod deque;
 mod describe;
 pub(crate) mod event;
 mod execute;
+mod fork;
 pub(crate) mod idle;
 pub(crate) mod inbox;
 pub(crate) mod join;

@@ -86,9 +86,14 @@ impl Monitor {
             runtime.hinted.store(false, Ordering::Relaxed);
             let now = Instant::now();
             let mut waiting = false;
+            let short = runtime.stacks.is_exhausted();
             for (worker, watched) in runtime.workers().iter().zip(&mut watched) {
                 if runtime.idle.is_sleeping(worker.index) {
                     watched.since = now;
+                    if short {
+                        // It gives back the stacks that it keeps.
+                        worker.nudge();
+                    }
                     continue;
                 }
                 worker.attention.store(true, Ordering::Relaxed);

@@ -4,7 +4,11 @@ use crate::{
     primitive::Ordering,
     task::{OS_THREAD, Task, TaskRef, block, payload},
 };
-use std::{mem::ManuallyDrop, ptr::NonNull};
+use std::{
+    cell::Cell,
+    mem::ManuallyDrop,
+    ptr::{self, NonNull},
+};
 
 /// This OS thread's header; its locals are dropped when the OS thread ends.
 struct Own(ManuallyDrop<TaskRef>);
@@ -38,14 +42,25 @@ impl Drop for Own {
 
 std::thread_local! {
     static OWN: Own = Own::new();
+    static LATE: Cell<*mut Own> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// Calls `f` with this OS thread's header.
-///
-/// # Panics
-/// While this OS thread's thread-locals are being dropped.
+/// Calls `f` with this OS thread's header. While the OS thread's locals are dropped, and that header with them, with another
+/// that is never freed: what still waits then, in the destructor of some other local, must have one.
 pub(crate) fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> R {
-    try_with_current(f).expect("sinew: used while the OS thread's own locals are dropped")
+    let mut f = Some(f);
+    let mut call = |header: &TaskRef| f.take().map(|f| f(header));
+    let result = match OWN.try_with(|own| call(&own.0)) {
+        Ok(result) => result,
+        Err(_) => {
+            if LATE.get().is_null() {
+                LATE.set(Box::into_raw(Box::new(Own::new())));
+            }
+            // SAFETY: made above, on this OS thread, and never freed.
+            call(unsafe { &(*LATE.get()).0 })
+        }
+    };
+    result.expect("called once")
 }
 
 /// The same, none while this OS thread's thread-locals are being dropped.

@@ -10,7 +10,8 @@
 //! # Sleeping
 //!
 //! 1. The worker lists itself as a sleeper, then passes a full fence.
-//! 2. It looks at every queue again: its inbox, its mailbox, the injector, others' mailboxes and deques.
+//! 2. It looks again at what only a fence guards: its inbox, its mailbox, the injector. (Others' mailboxes and deques are
+//!    their owners' to look at, and the monitor's.)
 //! 3. It blocks in its poller until the next timer, a wake-up from another thread, or readiness.
 //!
 //! Whoever puts something into an inbox, a mailbox or the injector does so by a sequentially consistent operation, passes a full fence,
@@ -57,6 +58,9 @@ impl Worker {
         loop {
             // With others, a search polls; alone, the sleep does.
             self.look_up(false);
+            if self.starved.get() {
+                self.refill(true);
+            }
             // SAFETY: the worker's own context, which `pick` gives only if there is nothing to run.
             unsafe {
                 let target = self.pick();
@@ -73,14 +77,22 @@ impl Worker {
             if self.closing.get() && self.may_end() {
                 break;
             }
-            searching |= !alone && runtime.idle.try_start_searching(runtime.busy());
+            // Only if it does not count as a searcher already: it would be counted twice and leave once.
+            if !searching && !alone {
+                searching = runtime.idle.try_start_searching(runtime.busy());
+            }
             if searching && self.search() {
                 continue;
+            }
+            if runtime.stacks.is_exhausted() {
+                // Others may wait for what lies unused here.
+                // SAFETY: on the worker's own context, so no carrier is running; those on the free list have no thread.
+                unsafe { self.give_back_stacks() };
             }
             searching = self.sleep(searching);
         }
         self.found(&mut searching);
-        // SAFETY: no thread is left.
+        // SAFETY: the worker's own context.
         unsafe { self.give_back_stacks() };
         Self::set_current(std::ptr::null());
     }
@@ -167,8 +179,11 @@ impl Worker {
         taken != 0
     }
 
-    /// Whether this worker's scheduler has not run for more than a tick.
+    /// Whether this worker is busy and its scheduler has not run for more than a tick.
     fn is_late(&self) -> bool {
+        if self.runtime().idle.is_sleeping(self.index) {
+            return false;
+        }
         let tick = self.runtime().tick.load(Ordering::Relaxed);
         tick.wrapping_sub(self.shared.ticked.load(Ordering::Relaxed)) > 1
     }
@@ -189,10 +204,10 @@ impl Worker {
         let runtime = self.runtime();
         // Step 1, fence included.
         runtime.idle.prepare_sleep(self.index, searching);
-        if self.anything_to_find() {
-            return !runtime.idle.cancel_sleep(self.index);
+        if !self.anything_to_find() {
+            self.poll(self.sleep_time());
         }
-        self.poll(self.sleep_time());
+        // Also after a sleep that was called off: the monitor may have counted this worker among the sleepers.
         let searching = runtime.idle.finish_sleep(self.index);
         runtime.monitor.wake();
         searching

@@ -71,6 +71,8 @@ impl Worker {
             return false;
         }
         header.set_flag(flag::PLACED);
+        // It is to look there before others take it for late.
+        other.shared.ticked.store(self.last_tick.get(), Ordering::Relaxed);
         bump(&self.shared.counters.placed, 1);
         // SAFETY: in no queue, and ours to give.
         unsafe { other.shared.mailbox.push(task) };

@@ -25,10 +25,15 @@ use super::{
     readiness::{READ_ENDED, READABLE, URGENT, WRITABLE, WRITE_ENDED},
     source::Source,
 };
-use crate::primitive::{Mutex, lock};
+use crate::{
+    primitive::{Mutex, lock},
+    sys::prefetch::prefetch,
+};
 
 /// The most events that one poll takes.
 const EVENTS: usize = 1024;
+/// How many events before its turn an event's memory is fetched.
+const AHEAD: usize = 4;
 /// After how many events a poll lets go of the table, for who wants to close a socket meanwhile.
 const BATCH: usize = 64;
 
@@ -124,7 +129,15 @@ impl Reactor {
         }
         let mut count = 0;
         let mut table = lock(&self.shared.table);
+        // Each event's memory is fetched in two steps while earlier events are handled: the source, then its waiter.
+        let (mut sources, mut waiters) = (events.iter().skip(2 * AHEAD), events.iter().skip(AHEAD));
         for event in events.iter() {
+            if let Some(source) = sources.next().and_then(|event| table.source(event.token())) {
+                prefetch(Arc::as_ptr(source));
+            }
+            if let Some(source) = waiters.next().and_then(|event| table.source(event.token())) {
+                source.readiness.prefetch();
+            }
             if event.token() == WAKER {
                 continue;
             }

@@ -74,10 +74,11 @@ impl Worker {
                 self.streak.set(self.streak.get() + 1);
                 task
             } else if let Some(task) = self.ready.pop() {
-                self.streak.set(0);
+                self.streak.set(self.least_streak.get());
                 // SAFETY: ready threads live; this one is of this worker.
                 unsafe {
                     if task.as_ref().has_flag(flag::STARTED) {
+                        self.ready.prefetch();
                         return self.resume(task);
                     }
                 }
@@ -99,7 +100,7 @@ impl Worker {
     /// Nothing is ready: an unstarted thread, if the streak alone kept it back.
     #[cold]
     fn pick_last(&self) -> Option<NonNull<Task>> {
-        self.streak.set(0);
+        self.streak.set(self.least_streak.get());
         // SAFETY: the owner.
         if self.starved.get() { None } else { unsafe { self.deque.pop() } }
     }
@@ -146,8 +147,9 @@ impl Worker {
         // SAFETY: the thread is in no queue.
         unsafe { self.stackless.push(task) };
         self.starved.set(true);
-        // `look_up` then tries again at every pick.
-        self.attention.store(true, Ordering::Relaxed);
+        // Those that lie in the deque stay there, for workers that have stacks.
+        self.streak.set(STREAK);
+        self.least_streak.set(STREAK);
     }
 
     /// Suspends the running thread, whose header this is, until somebody resumes it.
@@ -174,10 +176,11 @@ impl Worker {
     #[cold]
     unsafe fn suspend_unwinding(&self, current: &Task) {
         let unwinding = self.is_unwinding(current);
+        let count = if unwinding { &self.unwinding } else { &self.perhaps_unwinding };
         if unwinding {
             current.set_flag(flag::UNWINDING);
-            self.unwinding.set(self.unwinding.get() + 1);
         }
+        count.set(count.get() + 1);
         // SAFETY: as in `suspend`.
         unsafe {
             let target = self.pick();
@@ -185,19 +188,20 @@ impl Worker {
                 arch::switch(current.context.get(), target);
             }
         }
-        if unwinding {
-            self.unwinding.set(self.unwinding.get() - 1);
-        }
+        count.set(count.get() - 1);
     }
 
-    /// Whether the running thread unwinds. While another thread of this worker is suspended in an unwind, the OS thread's count
-    /// cannot tell; then a thread counts as unwinding only if it was suspended so itself.
+    /// Whether the running thread unwinds.
+    ///
+    /// std counts panics by OS thread. While the count is zero nobody unwinds. While no other thread was suspended under a count that
+    /// was not zero, the count is the running thread's. Otherwise it cannot tell, and a thread counts as unwinding only if that is known:
+    /// its cancellation was raised, or it was suspended when it was certain.
     pub(crate) fn is_unwinding(&self, current: &Task) -> bool {
         if !std::thread::panicking() {
             current.clear_flag(flag::UNWINDING);
             return false;
         }
-        self.unwinding.get() == 0 || current.has_flag(flag::UNWINDING)
+        current.has_flag(flag::UNWINDING) || self.unwinding.get() + self.perhaps_unwinding.get() == 0
     }
 
     /// Suspends the running thread until one of `want` comes, and runs `child`, for which it waits, at once, if that is the newest

@@ -3,6 +3,7 @@
 use super::{
     Inner,
     children::Children,
+    fork,
     worker::{Worker, bump},
 };
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
 use std::{
     io,
     ptr::{self, NonNull},
-    sync::Arc,
 };
 
 /// What a spawn may ask for beyond a closure.
@@ -73,12 +73,12 @@ pub(crate) unsafe fn spawn_here<F: FnOnce() -> T, T>(
 /// # Errors
 /// The same, and when the runtime is shutting down.
 pub(crate) unsafe fn spawn_into<F: FnOnce() -> T, T>(
-    runtime: &Arc<Inner>,
+    runtime: &Inner,
     closure: F,
     wishes: Wishes,
 ) -> io::Result<NonNull<Task>> {
     if let Some(worker) = Worker::current()
-        && ptr::eq(worker.runtime(), Arc::as_ptr(runtime))
+        && ptr::eq(worker.runtime(), runtime)
     {
         // SAFETY: as promised.
         return unsafe { spawn_here(worker, closure, wishes) };
@@ -86,6 +86,7 @@ pub(crate) unsafe fn spawn_into<F: FnOnce() -> T, T>(
     if runtime.stacks.is_exhausted() {
         runtime.room_for(wishes.stack_class)?;
     }
+    fork::check();
     // Counted before `closing` is looked at: a worker that ends looks the other way round.
     runtime.spawned_outside.fetch_add(1, Ordering::SeqCst);
     if runtime.closing.load(Ordering::SeqCst) {

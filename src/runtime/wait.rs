@@ -10,7 +10,7 @@
 use super::{os, sleeper::Sleeper, timer::Entry, worker::Worker};
 use crate::{
     primitive::Ordering,
-    task::{OS_THREAD, Task, TaskRef, cancel::Cancelled, state::Delivery, wake},
+    task::{OS_THREAD, Task, TaskRef, cancel::Cancelled, flag, state::Delivery, wake},
 };
 use std::{panic::resume_unwind, ptr::NonNull, time::Instant};
 
@@ -79,8 +79,18 @@ pub(crate) fn cancel_bit(worker: &Worker, current: &Task) -> u8 {
 #[inline(never)]
 pub(crate) fn raise(worker: &Worker, current: &Task) {
     if cancel_bit(worker, current) != 0 {
-        resume_unwind(Box::new(Cancelled::new()));
+        raise_now(current);
     }
+}
+
+/// Raises the running thread's cancellation.
+#[cold]
+#[inline(never)]
+pub(crate) fn raise_now(current: &Task) -> ! {
+    // So it is known to unwind although another thread of its worker may be suspended in an unwind (rule 16): its destructors
+    // may suspend, and a cancellation raised in one of them would abort the process.
+    current.set_flag(flag::UNWINDING);
+    resume_unwind(Box::new(Cancelled::new()))
 }
 
 /// Blocks the current thread, green or not, until one of `want` arrives, takes those and gives them.

@@ -17,6 +17,7 @@ use crate::{
     arch::Context,
     primitive::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     stack::{SizeClass, Stack},
+    sys::prefetch::prefetch,
     task::{
         Task,
         block::{self, Cache},
@@ -29,6 +30,9 @@ use std::{
     sync::Arc,
     time::Instant,
 };
+
+/// Lines of a stack that are fetched before a switch to it: the frames between a suspension and the code that waits.
+const PREFETCHED: usize = 6;
 
 /// A link through a header's `next`.
 pub(crate) struct ByNext;
@@ -90,6 +94,18 @@ impl List {
         }
     }
 
+    /// Starts to fetch what the switch to the first thread will touch: the lines at its stack pointer.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        // SAFETY: headers in the list live; the context of one that is ready does not change.
+        let first = unsafe { self.head.get().as_ref().map(|first| (*first.context.get()).stack_pointer()) };
+        if let Some(stack) = first {
+            for line in 0..PREFETCHED {
+                prefetch(stack.wrapping_add(line * 64));
+            }
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<NonNull<Task>> {
         let head = NonNull::new(self.head.get())?;
@@ -116,6 +132,8 @@ pub(crate) struct Worker {
     pub(crate) starting: Cell<*mut Task>,
     /// Unstarted threads taken in a row while others were ready.
     pub(crate) streak: Cell<u32>,
+    /// What `streak` goes back to: 0, or so much that none is taken while no stack can be had.
+    pub(crate) least_streak: Cell<u32>,
     /// Started threads held, and the number above which a start looks for a less loaded worker.
     pub(crate) held: AtomicU32,
     pub(crate) held_limit: Cell<u32>,
@@ -125,8 +143,10 @@ pub(crate) struct Worker {
     pub(crate) starved: Cell<bool>,
     /// The runtime is shutting down, and this worker has cancelled its threads.
     pub(crate) closing: Cell<bool>,
-    /// How many threads of this worker are suspended in the middle of an unwind.
+    /// How many threads of this worker are suspended in the middle of an unwind; and how many while others were, of which it is
+    /// not known.
     pub(crate) unwinding: Cell<u32>,
+    pub(crate) perhaps_unwinding: Cell<u32>,
     /// Times that something was picked to run; watched by the monitor.
     pub(crate) resumes: AtomicU64,
     /// Somebody wants the worker to look up: the monitor's tick, a message in the inbox, a shutdown.
@@ -212,12 +232,14 @@ impl Worker {
             ready: List::new(),
             starting: Cell::new(ptr::null_mut()),
             streak: Cell::new(0),
+            least_streak: Cell::new(0),
             held: AtomicU32::new(0),
             held_limit: Cell::new(u32::MAX),
             batch: Cell::new(false),
             starved: Cell::new(false),
             closing: Cell::new(false),
             unwinding: Cell::new(0),
+            perhaps_unwinding: Cell::new(0),
             resumes: AtomicU64::new(0),
             attention: AtomicBool::new(false),
             root: UnsafeCell::new(Context::EMPTY),

@@ -214,7 +214,7 @@ impl StackPool {
 
     /// Allows one stack more than now, beyond the configured maximum, and returns what then is the most. For a runtime
     /// all of whose stacks wait for a thread that has none. The allowance ends when the maximum suffices again.
-    #[expect(dead_code, reason = "called once the scheduler tells when all stacks are held")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "called once the scheduler tells when all stacks are held"))]
     pub(crate) fn exceed_configured(&self) -> Option<usize> {
         let mut inner = lock(&self.inner);
         let max = inner.max?;

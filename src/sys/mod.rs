@@ -4,6 +4,7 @@
 pub(crate) mod membarrier;
 #[cfg(not(loom))]
 pub(crate) mod memory;
+pub(crate) mod prefetch;
 #[cfg(not(loom))]
 pub(crate) mod report;
 #[cfg(not(loom))]

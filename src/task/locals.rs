@@ -119,8 +119,11 @@ impl Locals {
             at.phase.set(Phase::Dropped);
             // SAFETY: the node is of the type that made it.
             let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { (at.drop_value)(node) }));
-            if result.is_ok() {
-                result = dropped;
+            match (&result, dropped) {
+                (Ok(()), dropped) => result = dropped,
+                // A payload may panic too when it is dropped, and one panic is enough to tell.
+                (Err(_), Err(another)) => std::mem::forget(another),
+                (Err(_), Ok(())) => {}
             }
             node = self.0.get();
         }

@@ -69,7 +69,7 @@ pub(crate) mod flag {
     pub(crate) const PLACED: u8 = 1 << 1;
     /// A local thread (rule 10): started by the worker that spawned it.
     pub(crate) const LOCAL: u8 = 1 << 2;
-    /// It was suspended while it unwound.
+    /// It is known to unwind, as long as anybody on its worker does.
     pub(crate) const UNWINDING: u8 = 1 << 3;
     /// `joiner` names a thread of the same worker, which wrote it without the state word's help (state, invariant 4).
     pub(crate) const LOCAL_JOINER: u8 = 1 << 4;

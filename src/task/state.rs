@@ -61,8 +61,6 @@ pub(crate) struct Ended {
     pub(crate) joiner: bool,
     /// A message is in the inbox or will be.
     pub(crate) message: bool,
-    /// A handle may still claim the result.
-    pub(crate) handle: bool,
 }
 
 impl State {
@@ -165,11 +163,20 @@ impl State {
     }
 
     /// The thread has ended: publishes the result and gives the caller what the word said. The thread's own reference stays
-    /// with the caller.
+    /// with the caller. None, and nothing was done, if the handle has gone and the result was not dropped yet (`unclaimed`):
+    /// that is to be done while the thread is still current (rule 13), and while it can still be woken.
     #[inline(always)]
-    pub(crate) fn end(&self) -> Ended {
-        let word = self.0.fetch_or(DONE, Ordering::AcqRel);
-        Ended { joiner: word & JOINER != 0, message: word & WAKES != 0, handle: word & HANDLE != 0 }
+    pub(crate) fn end(&self, unclaimed: bool) -> Option<Ended> {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if !unclaimed && word & HANDLE == 0 {
+                return None;
+            }
+            match self.0.compare_exchange_weak(word, word | DONE, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(Ended { joiner: word & JOINER != 0, message: word & WAKES != 0 }),
+                Err(changed) => word = changed,
+            }
+        }
     }
 
     /// The same in the plain case, and drops the thread's own reference at once: the handle lives, nobody is registered and no

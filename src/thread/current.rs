@@ -91,12 +91,9 @@ pub(crate) fn with_header<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
 }
 
 /// A handle to the current thread. See [`std::thread::current`].
-///
-/// # Panics
-/// On an OS thread, while its thread-locals are being dropped.
 #[must_use]
 pub fn current() -> Thread {
-    let task = with_header(TaskRef::clone).expect("sinew: `current` while the OS thread's locals are dropped");
+    let task = with_header(TaskRef::clone).unwrap_or_else(|| os::with_current(TaskRef::clone));
     Thread { task }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     },
     task::cancel::Mask,
 };
-use std::{io, panic::resume_unwind, sync::Arc};
+use std::{io, panic::resume_unwind};
 
 /// Runs `f` as a green thread of the default runtime, or of the current one, waits for it, and gives its result.
 ///
@@ -34,10 +34,8 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    if Worker::current().is_some() {
-        // A thread of its own, so that `f` has the same locals and the same name wherever it is called.
-        let handle = super::scope(|scope| scope.spawn(f).join());
-        return unwrap(handle);
+    if let Some(worker) = Worker::current() {
+        return run_in(worker.runtime(), f);
     }
     run_in(builder::default().inner(), f)
 }
@@ -49,7 +47,7 @@ fn unwrap<T>(result: Result<T>) -> T {
     }
 }
 
-fn run_in<F, T>(runtime: &Arc<Inner>, f: F) -> T
+fn run_in<F, T>(runtime: &Inner, f: F) -> T
 where
     F: FnOnce() -> T + Send,
     T: Send,

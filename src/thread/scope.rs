@@ -96,18 +96,27 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     {
         let children = &raw const self.children;
         self.children.add();
+        // Also if the spawn unwinds: the default runtime cannot be started, or the closure panics as it is dropped.
+        let added = Added(children);
         // SAFETY: the scope waits for its threads before 'scope ends (rule 4), so what they borrow outlives them.
         match unsafe { spawn_raw(f, Wishes { children, ..wishes }) } {
             Ok(task) => {
+                std::mem::forget(added);
                 // SAFETY: spawned with this closure.
                 Ok(ScopedJoinHandle { claim: unsafe { Claim::new(task) }, scope: PhantomData })
             }
-            Err(error) => {
-                // SAFETY: added above, and no thread will say that it ended.
-                unsafe { Children::child_ended(children) };
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
+    }
+}
+
+/// Takes a child off the count again that was not spawned.
+struct Added(*const Children);
+
+impl Drop for Added {
+    fn drop(&mut self) {
+        // SAFETY: it was added, no thread will say that it ended, and the scope is borrowed by the frame that holds this.
+        unsafe { Children::child_ended(self.0) };
     }
 }
 
