@@ -242,6 +242,7 @@ impl<W: Wake> Readiness<W> {
 
     /// Lists a waiter of this direction while `body` runs, which waits until [`Listed::is_woken`] or gives up. `None`,
     /// and `body` does not run, if the direction is ready. An unwind out of `body` unlists too.
+    #[inline(always)]
     pub(crate) fn listed<R>(
         &self,
         direction: Direction,

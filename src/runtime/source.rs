@@ -63,10 +63,12 @@ impl Source {
         &self.readiness
     }
 
-    /// Waits, with `fd` which is the descriptor of this source, until a call in this direction may succeed, or the deadline passes. May return early for no reason.
+    /// Waits, with `fd` which is the descriptor of this source, until a call in this direction may succeed, or the deadline
+    /// passes. May return early for no reason.
     ///
     /// # Errors
     /// Those of registering (no memory, too many watches), and of `poll(2)` on an OS thread.
+    #[inline(always)]
     pub(crate) fn wait(
         self: &Arc<Self>,
         fd: BorrowedFd<'_>,

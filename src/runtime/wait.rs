@@ -97,6 +97,12 @@ pub(crate) fn raise_now(current: &Task) -> ! {
 ///
 /// Unwinds if the thread is cancelled, unless it is masked; then nothing was taken.
 pub(crate) fn wait(want: u8) -> u8 {
+    wait_inline(want)
+}
+
+/// The same, inlined.
+#[inline(always)]
+pub(crate) fn wait_inline(want: u8) -> u8 {
     match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
         Some((worker, current)) => {
             // SAFETY: the running thread.
