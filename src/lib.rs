@@ -64,16 +64,19 @@ mod arch;
 #[cfg(not(loom))]
 pub mod net;
 mod primitive;
+#[cfg(not(loom))]
 pub mod runtime;
 #[cfg(not(loom))]
 mod stack;
 mod sys;
+#[cfg(not(loom))]
 mod task;
 #[cfg(not(loom))]
 pub mod thread;
 
 #[cfg(not(loom))]
 pub use runtime::Runtime;
+#[cfg(not(loom))]
 pub use task::cancel::Cancelled;
 #[cfg(not(loom))]
 pub use thread::{Builder, JoinHandle, current, park, run, scope, sleep, spawn, yield_now};
@@ -81,3 +84,19 @@ pub use thread::{Builder, JoinHandle, current, park, run, scope, sleep, spawn, y
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+// For the model checker the crate is what follows: the pieces that stand on `primitive` alone, without assembly and
+// without the operating system.
+#[cfg(loom)]
+mod runtime {
+    pub(crate) mod deque;
+    pub(crate) mod idle;
+    pub(crate) mod inbox;
+    pub(crate) mod readiness;
+    pub(crate) mod shared_queue;
+}
+#[cfg(loom)]
+mod task {
+    pub(crate) mod state;
+    pub(crate) mod wake;
+}

@@ -33,6 +33,7 @@ pub(crate) mod parker;
 pub(crate) mod payload;
 pub(crate) mod reference;
 pub(crate) mod state;
+pub(crate) mod wake;
 
 use crate::{
     arch::Context,
@@ -45,21 +46,6 @@ use std::{
 
 pub(crate) use reference::TaskRef;
 pub(crate) use state::State;
-
-/// Why a thread is woken; one bit each (rule 14: internal waits have bits of their own).
-pub(crate) mod wake {
-    /// The public park token.
-    pub(crate) const PARK: u8 = 1;
-    /// Something that an internal wait looks at may have changed; it looks again in a loop.
-    pub(crate) const EVENT: u8 = 1 << 1;
-    /// Exactly one such wake comes for each wait that asked for it: the end of a joined thread, of a scope's last child,
-    /// of work on the blocking pool. The waiter does not leave before it, so the waker's pointer to it stays good.
-    pub(crate) const EXACT: u8 = 1 << 2;
-    /// The thread was cancelled. Stays pending until acknowledged (rule 12).
-    pub(crate) const CANCEL: u8 = 1 << 3;
-    /// All of them.
-    pub(crate) const ALL: u8 = 0b1111;
-}
 
 /// Facts about a thread that only its owner, or whoever holds it before it starts, reads and writes.
 pub(crate) mod flag {

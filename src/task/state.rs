@@ -211,3 +211,6 @@ impl State {
         self.0.fetch_sub(REFERENCE, Ordering::AcqRel) / REFERENCE == 1
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

@@ -79,6 +79,7 @@ fn the_line_on_stderr_comes_once_and_names_the_limit() {
 
 /// By markers, they fit; by protection, they end at the kernel's limit on mappings, with an error and not with a crash.
 #[test]
+#[cfg_attr(sinew_tsan, ignore = "the sanitizer's own mappings would be counted too")]
 fn two_hundred_thousand_guarded_stacks_or_the_limit_on_mappings() {
     if !is_child() {
         let output = run_good_child("limits::two_hundred_thousand_guarded_stacks_or_the_limit_on_mappings");
