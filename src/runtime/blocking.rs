@@ -97,6 +97,11 @@ impl Blocking {
         sent
     }
 
+    /// Whether a call runs or waits to run.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.shared.jobs.load(Ordering::SeqCst) != 0
+    }
+
     fn start(&self) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         self.shared.threads.fetch_add(1, Ordering::SeqCst);

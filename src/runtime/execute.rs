@@ -141,6 +141,18 @@ unsafe fn clear_locals(task: NonNull<Task>) {
     if let Err(panic) = header.extra().locals.clear() {
         // SAFETY: the payload holds the result, which nobody else looks at before DONE.
         unsafe { (header.vtable.fail)(task, panic) };
+        // The result that gave way to the panic may have made locals anew.
+        clear_again(header);
+    }
+}
+
+/// Drops locals that were made while a result was dropped: a panic of theirs has nowhere to go.
+fn clear_again(header: &Task) {
+    if !header.extra.load(Ordering::Relaxed).is_null()
+        && catch_unwind(AssertUnwindSafe(|| header.extra().locals.clear().is_err())).unwrap_or(true)
+    {
+        eprintln!("sinew: a thread's local panicked when it was dropped after the result");
+        std::process::abort();
     }
 }
 
@@ -153,13 +165,7 @@ unsafe fn drop_unclaimed(task: NonNull<Task>) {
     header.mask.set(header.mask.get() + 1);
     // SAFETY: the result is ours, and the scope waits for this thread.
     unsafe { drop_result(header, task) };
-    if !header.extra.load(Ordering::Relaxed).is_null() {
-        // The result is gone, so a panic here has nowhere to go.
-        if catch_unwind(AssertUnwindSafe(|| header.extra().locals.clear().is_err())).unwrap_or(true) {
-            eprintln!("sinew: a thread's local panicked when it was dropped after the result");
-            std::process::abort();
-        }
-    }
+    clear_again(header);
 }
 
 /// Drops an unclaimed result. A scope hears of a panic that nobody has heard of.

@@ -45,8 +45,8 @@ impl Worker {
     unsafe fn join(&self, current: &Task, task: NonNull<Task>) {
         // SAFETY: the handle keeps it.
         let header = unsafe { task.as_ref() };
-        let want = wake::EXACT | wait::cancel_bit(self, current);
-        if current.pending.get() & want != 0 {
+        let mut want = wake::EXACT | wait::cancel_bit(self, current);
+        if current.pending.get() & want & wake::CANCEL != 0 {
             wait::raise_now(current);
         }
         let home = header.home.load(Ordering::Acquire);
@@ -67,10 +67,17 @@ impl Worker {
                 }
             }
         }
-        // SAFETY: the running thread.
-        if unsafe { self.wait(current, want) } & wake::EXACT == 0 {
-            // SAFETY: as promised.
-            unsafe { self.join_cancelled(current, task, registered) };
+        loop {
+            // SAFETY: the running thread.
+            let got = unsafe { self.wait(current, want) };
+            if got & wake::EXACT != 0 {
+                return;
+            }
+            if got & wake::CANCEL != 0 {
+                // SAFETY: as promised.
+                return unsafe { self.join_cancelled(current, task, registered) };
+            }
+            want = wake::EXACT | wait::cancel_bit(self, current);
         }
     }
 

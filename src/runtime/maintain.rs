@@ -69,6 +69,26 @@ impl Worker {
         if self.starved.get() {
             self.refill(true);
         }
+        if self.doubtful.get() && !std::thread::panicking() {
+            self.resolve_doubts();
+        }
+    }
+
+    /// No thread of this worker unwinds: those that caught a cancellation meanwhile may be cancelled again.
+    #[cold]
+    fn resolve_doubts(&self) {
+        self.doubtful.set(false);
+        // SAFETY: the owner; waking runs nothing.
+        for carrier in unsafe { &*self.carriers.get() } {
+            // SAFETY: carriers in the list live, and so does a thread on one.
+            if let Some(task) = NonNull::new(unsafe { carrier.as_ref() }.task.get())
+                // SAFETY: the same.
+                && unsafe { task.as_ref() }.waiting.get() & wake::RECHECK != 0
+            {
+                // SAFETY: of this worker.
+                unsafe { self.wake_own(task, wake::RECHECK) };
+            }
+        }
     }
 
     /// Takes in what came from outside. True if anything did.

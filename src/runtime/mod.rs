@@ -12,6 +12,7 @@
 //! | `children` | waiting for many threads |
 //! | `maintain` | what is looked at once in a while |
 //! | `park`, `idle` | searching and sleeping |
+//! | `shortage` | what an idle worker does when stacks are short |
 //! | `place` | balance among started threads |
 //! | `monitor` | the tick |
 //! | `blocking` | OS threads for calls that block |
@@ -43,6 +44,7 @@ pub(crate) mod reactor;
 pub(crate) mod readiness;
 mod schedule;
 pub(crate) mod shared_queue;
+mod shortage;
 mod sleeper;
 pub(crate) mod source;
 pub(crate) mod spawn;

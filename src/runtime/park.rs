@@ -45,7 +45,7 @@ const SEARCH: Duration = Duration::from_micros(100);
 const BUSY: Duration = Duration::from_micros(400);
 /// Threads taken by one steal at most.
 const LOOT: usize = 128;
-/// How often a worker looks up that waits for a stack or for the end of others during a shutdown.
+/// How often a worker looks up that waits for the end of others during a shutdown.
 const RETRY: Duration = Duration::from_millis(1);
 
 impl Worker {
@@ -66,6 +66,7 @@ impl Worker {
                 let target = self.pick();
                 if !std::ptr::eq(target, self.root.get()) {
                     self.found(&mut searching);
+                    self.unstick();
                     arch::switch(self.root.get(), target);
                     continue;
                 }
@@ -84,11 +85,7 @@ impl Worker {
             if searching && self.search() {
                 continue;
             }
-            if runtime.stacks.is_exhausted() {
-                // Others may wait for what lies unused here.
-                // SAFETY: on the worker's own context, so no carrier is running; those on the free list have no thread.
-                unsafe { self.give_back_stacks() };
-            }
+            self.shortage();
             searching = self.sleep(searching);
         }
         self.found(&mut searching);
@@ -204,6 +201,9 @@ impl Worker {
         let runtime = self.runtime();
         // Step 1, fence included.
         runtime.idle.prepare_sleep(self.index, searching);
+        // SAFETY: the owner.
+        let timers = unsafe { !(*self.wheel.get()).is_empty() };
+        self.shared.expects.store(timers || self.reactor.has_sources(), Ordering::Relaxed);
         if !self.anything_to_find() {
             self.poll(self.sleep_time());
         }
@@ -228,7 +228,7 @@ impl Worker {
         // SAFETY: the owner.
         let timer =
             unsafe { (*self.wheel.get()).next_deadline() }.map(|at| at.saturating_duration_since(Instant::now()));
-        let retry = (self.starved.get() || self.closing.get()).then_some(RETRY);
+        let retry = if self.starved.get() { Some(self.retry_time()) } else { self.closing.get().then_some(RETRY) };
         match (timer, retry) {
             (Some(timer), Some(retry)) => Some(timer.min(retry)),
             (timer, retry) => timer.or(retry),

@@ -23,7 +23,7 @@ use super::{carrier::Carrier, worker::Worker};
 use crate::{
     arch::{self, Context},
     primitive::Ordering,
-    task::{Task, flag},
+    task::{Task, flag, wake},
 };
 use std::ptr::NonNull;
 
@@ -146,7 +146,9 @@ impl Worker {
     unsafe fn starve(&self, task: NonNull<Task>) {
         // SAFETY: the thread is in no queue.
         unsafe { self.stackless.push(task) };
-        self.starved.set(true);
+        if !self.starved.replace(true) {
+            self.ask_for_stacks();
+        }
         // Those that lie in the deque stay there, for workers that have stacks.
         self.streak.set(STREAK);
         self.least_streak.set(STREAK);
@@ -202,6 +204,17 @@ impl Worker {
             return false;
         }
         current.has_flag(flag::UNWINDING) || self.unwinding.get() + self.perhaps_unwinding.get() == 0
+    }
+
+    /// What a thread that counts as unwinding has in the place of `wake::CANCEL`. It may have caught its cancellation while
+    /// another is suspended in an unwind; it is woken to look again when no thread of this worker unwinds.
+    #[cold]
+    pub(crate) fn doubt(&self, current: &Task) -> u8 {
+        if self.unwinding.get() + self.perhaps_unwinding.get() == 0 || !current.has_flag(flag::UNWINDING) {
+            return 0;
+        }
+        self.doubtful.set(true);
+        wake::RECHECK
     }
 
     /// Suspends the running thread until one of `want` comes, and runs `child`, for which it waits, at once, if that is the newest

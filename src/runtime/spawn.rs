@@ -42,7 +42,7 @@ pub(crate) unsafe fn spawn_here<F: FnOnce() -> T, T>(
     wishes: Wishes,
 ) -> io::Result<NonNull<Task>> {
     let runtime = worker.runtime();
-    if runtime.stacks.is_exhausted() {
+    if runtime.stacks.is_exhausted() && !worker.keeps_stack(wishes.stack_class) {
         runtime.room_for(wishes.stack_class)?;
     }
     let task = payload::new(Some(&worker.cache), closure);
@@ -132,6 +132,17 @@ impl Inner {
 }
 
 impl Worker {
+    /// Whether this worker keeps a stack of a class on which no thread is.
+    #[cold]
+    fn keeps_stack(&self, class: Option<SizeClass>) -> bool {
+        let class = class.unwrap_or(self.runtime().stack_class);
+        // SAFETY: the owner; nothing else refers to the vectors meanwhile.
+        unsafe {
+            !(&(*self.free.get()))[class.index()].is_empty()
+                || (class == SizeClass::DEFAULT && !(*self.spare.get()).is_empty())
+        }
+    }
+
     /// Some worker sleeps and none searches, and this one has just spawned: wakes one if two threads wait, and for a single one at
     /// most once a tick, since its spawner is likely to be about to run it itself.
     #[cold]

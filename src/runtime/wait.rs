@@ -68,17 +68,25 @@ impl Worker {
     }
 }
 
-/// Which bit stands for cancellation in a wait of this thread: none while it is masked.
+/// Which bit stands for cancellation in a wait of this thread: none while it is masked or unwinds.
+///
+/// If that cannot be told (`is_unwinding`), the bit is `RECHECK`: the wait ends when it can be told, and is to be made again.
 #[inline(always)]
 pub(crate) fn cancel_bit(worker: &Worker, current: &Task) -> u8 {
-    if current.mask.get() == 0 && !worker.is_unwinding(current) { wake::CANCEL } else { 0 }
+    if current.mask.get() != 0 {
+        0
+    } else if worker.is_unwinding(current) {
+        worker.doubt(current)
+    } else {
+        wake::CANCEL
+    }
 }
 
 /// Raises the running thread's cancellation, unless it is masked or unwinding.
 #[cold]
 #[inline(never)]
 pub(crate) fn raise(worker: &Worker, current: &Task) {
-    if cancel_bit(worker, current) != 0 {
+    if cancel_bit(worker, current) == wake::CANCEL {
         raise_now(current);
     }
 }
@@ -104,14 +112,16 @@ pub(crate) fn wait(want: u8) -> u8 {
 #[inline(always)]
 pub(crate) fn wait_inline(want: u8) -> u8 {
     match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
-        Some((worker, current)) => {
+        Some((worker, current)) => loop {
             // SAFETY: the running thread.
             let got = unsafe { worker.wait(current, want | cancel_bit(worker, current)) };
-            if got & want == 0 {
-                raise(worker, current);
+            if got & want != 0 {
+                return got & want;
             }
-            got & want
-        }
+            if got & wake::CANCEL != 0 {
+                raise_now(current);
+            }
+        },
         None => os::with_current(|current| current.extra().parker.wait(want, None)),
     }
 }
@@ -130,7 +140,7 @@ pub(crate) fn wait_until(want: u8, deadline: Instant) -> u8 {
                     return got & want;
                 }
                 if got & wake::CANCEL != 0 {
-                    raise(worker, current);
+                    raise_now(current);
                 }
                 if sleeper.has_fired() {
                     return 0;

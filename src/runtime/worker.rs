@@ -141,11 +141,15 @@ pub(crate) struct Worker {
     pub(crate) batch: Cell<bool>,
     /// No stack could be had for an unstarted thread.
     pub(crate) starved: Cell<bool>,
+    /// How many times in a row the worker's own loop came by, found nothing to run and waited for a stack.
+    pub(crate) stuck: Cell<u32>,
     /// The runtime is shutting down, and this worker has cancelled its threads.
     pub(crate) closing: Cell<bool>,
     /// How many threads of this worker are suspended in the middle of an unwind; and how many while others were, of which it is
     /// not known.
     pub(crate) unwinding: Cell<u32>,
+    /// Threads wait for it to be known whether they unwind.
+    pub(crate) doubtful: Cell<bool>,
     pub(crate) perhaps_unwinding: Cell<u32>,
     /// Times that something was picked to run; watched by the monitor.
     pub(crate) resumes: AtomicU64,
@@ -191,6 +195,10 @@ pub(crate) struct Shared {
     pub(crate) visitors: AtomicUsize,
     /// The runtime's tick when the scheduler last ran here.
     pub(crate) ticked: AtomicU32,
+    /// The worker has nothing to run and waits for a stack.
+    pub(crate) stuck: AtomicBool,
+    /// While the worker sleeps: a timer or I/O will wake it.
+    pub(crate) expects: AtomicBool,
     /// The worker is to cool its stacks when it has nothing to do.
     pub(crate) cool: AtomicBool,
     pub(crate) counters: Counters,
@@ -237,8 +245,10 @@ impl Worker {
             held_limit: Cell::new(u32::MAX),
             batch: Cell::new(false),
             starved: Cell::new(false),
+            stuck: Cell::new(0),
             closing: Cell::new(false),
             unwinding: Cell::new(0),
+            doubtful: Cell::new(false),
             perhaps_unwinding: Cell::new(0),
             resumes: AtomicU64::new(0),
             attention: AtomicBool::new(false),
@@ -260,6 +270,8 @@ impl Worker {
                 waker,
                 visitors: AtomicUsize::new(0),
                 ticked: AtomicU32::new(0),
+                stuck: AtomicBool::new(false),
+                expects: AtomicBool::new(false),
                 cool: AtomicBool::new(false),
                 counters: Counters::default(),
             },

@@ -214,14 +214,15 @@ impl StackPool {
 
     /// Allows one stack more than now, beyond the configured maximum, and returns what then is the most. For a runtime
     /// all of whose stacks wait for a thread that has none. The allowance ends when the maximum suffices again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called once the scheduler tells when all stacks are held"))]
-    pub(crate) fn exceed_configured(&self) -> Option<usize> {
+    /// Whether it is the first allowance since then comes along.
+    pub(crate) fn exceed_configured(&self) -> Option<(usize, bool)> {
         let mut inner = lock(&self.inner);
         let max = inner.max?;
+        let first = inner.extra == 0;
         inner.extra = inner.live.saturating_sub(max) + 1;
         inner.full = false;
         self.publish(&inner);
-        Some(max.saturating_add(inner.extra))
+        Some((max.saturating_add(inner.extra), first))
     }
 
     /// Gives back all the memory of free stacks, also what they keep for their next use. For a runtime that idles.

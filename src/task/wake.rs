@@ -9,5 +9,7 @@ pub(crate) const EVENT: u8 = 1 << 1;
 pub(crate) const EXACT: u8 = 1 << 2;
 /// The thread was cancelled. Stays pending until acknowledged (rule 12).
 pub(crate) const CANCEL: u8 = 1 << 3;
-/// All of them.
+/// All of those that may come from outside.
 pub(crate) const ALL: u8 = 0b1111;
+/// It can be told now whether the thread unwinds (`runtime::schedule`, `is_unwinding`); sent by its own worker only.
+pub(crate) const RECHECK: u8 = 1 << 4;

@@ -30,6 +30,18 @@ use std::{io, marker::PhantomData, ptr::NonNull};
 /// let here = std::rc::Rc::new(1);
 /// sinew::spawn(move || println!("{here}"));
 /// ```
+///
+/// nor come back:
+/// ```compile_fail,E0277
+/// let there = sinew::spawn(|| std::rc::Rc::new(1));
+/// ```
+///
+/// What is borrowed may be gone before the thread ends; [`scope`](super::scope()) lends it:
+/// ```compile_fail,E0597
+/// let numbers = vec![1, 2, 3];
+/// let borrowed: &[i32] = &numbers;
+/// sinew::spawn(move || println!("{borrowed:?}"));
+/// ```
 #[inline]
 pub fn spawn<F, T>(f: F) -> JoinHandle<T>
 where
@@ -85,6 +97,12 @@ pub(super) unsafe fn spawn_raw<F: FnOnce() -> T, T>(f: F, wishes: Wishes) -> io:
 /// ```compile_fail,E0277
 /// let handle = sinew::thread::spawn_local(|| std::rc::Rc::new(1));
 /// sinew::spawn(move || handle.join());
+/// ```
+/// ```compile_fail,E0277
+/// let handle = sinew::thread::spawn_local(|| std::rc::Rc::new(1));
+/// sinew::scope(|scope| {
+///     scope.spawn(|| handle.is_finished());
+/// });
 /// ```
 pub fn spawn_local<F, T>(f: F) -> LocalJoinHandle<T>
 where

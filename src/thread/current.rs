@@ -120,10 +120,12 @@ pub fn park() {
     {
         // SAFETY: the running thread.
         let got = unsafe { worker.wait(task, wake::PARK | wait::cancel_bit(worker, task)) };
-        if got & wake::PARK == 0 {
-            wait::raise(worker, task);
+        if got & wake::PARK != 0 {
+            return;
         }
-        return;
+        if got & wake::CANCEL != 0 {
+            wait::raise_now(task);
+        }
     }
     wait::wait(wake::PARK);
 }

@@ -52,6 +52,12 @@ impl Error for AccessError {}
 /// assert_eq!(other.join().unwrap(), 0);
 /// assert_eq!(DEPTH.get(), 1);
 /// ```
+///
+/// A reference to the value cannot leave `with`, and so not its thread:
+/// ```compile_fail
+/// sinew::thread_local!(static NAME: String = String::from("mine"));
+/// let name: &'static str = NAME.with(|name| name.as_str());
+/// ```
 #[macro_export]
 macro_rules! thread_local {
     () => {};

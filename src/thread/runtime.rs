@@ -29,6 +29,12 @@ use std::{io, panic::resume_unwind};
 /// });
 /// assert_eq!(sum, 42);
 /// ```
+///
+/// `f` runs on a worker, so what it borrows must be `Sync`, and what it takes `Send`:
+/// ```compile_fail,E0277
+/// let here = std::rc::Rc::new(1);
+/// sinew::run(|| println!("{here}"));
+/// ```
 pub fn run<F, T>(f: F) -> T
 where
     F: FnOnce() -> T + Send,
@@ -78,6 +84,12 @@ where
 /// let text = sinew::run(|| sinew::thread::blocking(|| std::fs::read_to_string("Cargo.toml")))?;
 /// assert!(text.contains("sinew"));
 /// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// `f` runs on another OS thread:
+/// ```compile_fail,E0277
+/// let here = std::rc::Rc::new(1);
+/// sinew::thread::blocking(|| println!("{here}"));
 /// ```
 pub fn blocking<F, T>(f: F) -> T
 where

@@ -56,6 +56,25 @@ unsafe impl<T> Sync for ScopedJoinHandle<'_, T> {}
 ///     scope.spawn(|| inside + 1)
 /// });
 /// ```
+///
+/// nor can a handle, nor the scope itself:
+/// ```compile_fail
+/// let mut kept = None;
+/// sinew::scope(|scope| kept = Some(scope.spawn(|| 1)));
+/// ```
+/// ```compile_fail
+/// let mut kept = None;
+/// sinew::scope(|scope| kept = Some(scope));
+/// ```
+///
+/// and what is borrowed mutably belongs to one thread at a time:
+/// ```compile_fail,E0499
+/// let mut count = 0;
+/// sinew::scope(|scope| {
+///     scope.spawn(|| count += 1);
+///     scope.spawn(|| count += 1);
+/// });
+/// ```
 pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,

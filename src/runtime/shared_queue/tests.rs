@@ -98,6 +98,6 @@ fn under_load_each_node_comes_out_once() {
             });
         }
     });
-    assert_eq!(sum.into_inner(), (0..2 * EACH).sum());
+    assert_eq!(sum.into_inner(), (0..2 * EACH).sum::<usize>());
     assert!(queue.is_empty());
 }

@@ -1,0 +1,207 @@
+//! What the tests share: running a body on each kind of thread, running a test in a process of its own, waiting for a
+//! condition, random numbers that repeat.
+
+#![allow(dead_code, reason = "each test file is a crate of its own and uses a part of this")]
+
+use sinew::{Cancelled, JoinHandle, Runtime, thread};
+use std::{
+    fs,
+    process::{Command, Output},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Runs the body on an OS thread and on a green one.
+#[track_caller]
+pub(crate) fn on_each_kind(body: fn()) {
+    for result in [std::thread::spawn(body).join(), sinew::spawn(body).join()] {
+        if let Err(payload) = result {
+            std::panic::resume_unwind(payload);
+        }
+    }
+}
+
+/// Waits, on either kind of thread, until the condition holds. Far longer than any machine needs before it gives up.
+#[track_caller]
+pub(crate) fn wait_until(condition: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < end, "waited in vain");
+        sinew::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Suspends the green thread until whoever was ready has run, several times over.
+pub(crate) fn let_others_run() {
+    for _ in 0..10 {
+        sinew::yield_now();
+    }
+}
+
+/// Counts its drops.
+#[derive(Clone)]
+pub(crate) struct CountsDrops(pub(crate) Arc<AtomicUsize>);
+
+impl Drop for CountsDrops {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Runs a closure when it is dropped.
+pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+const CHILD: &str = "SINEW_TEST_CHILD";
+
+/// Whether this process was started by [`child`].
+pub(crate) fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
+/// The command that runs one test of this file in a process of its own, where [`is_child`] holds. For another
+/// processor's tests, the environment's `SINEW_TEST_RUNNER` is the emulator's command.
+pub(crate) fn child(test: &str) -> Command {
+    let program = std::env::current_exe().unwrap().into_os_string().into_string().unwrap();
+    let runner = std::env::var("SINEW_TEST_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace().chain([&*program]);
+    let mut command = Command::new(words.next().unwrap());
+    command
+        .args(words)
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(CHILD, "1")
+        .env_remove("RUST_BACKTRACE")
+        .env_remove("SINEW_WORKERS");
+    command
+}
+
+pub(crate) fn words_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs a test in a process of its own, where it must end well; gives its words on stderr.
+#[track_caller]
+pub(crate) fn good_child(test: &str) -> String {
+    let output = child(test).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), words_of(&output));
+    assert!(output.status.success() && out.contains("1 passed"), "{test}: {}\n{out}\n{err}", output.status);
+    err
+}
+
+/// The same for a test that must die of a signal.
+#[track_caller]
+pub(crate) fn dying_child(test: &str, signal: i32) -> String {
+    let output = child(test).output().unwrap();
+    let err = words_of(&output);
+    let died_of = std::os::unix::process::ExitStatusExt::signal(&output.status);
+    assert_eq!(died_of, Some(signal), "{test}: {}\n{err}", output.status);
+    err
+}
+
+/// Random numbers that are the same in every run (xorshift64*, S. Vigna).
+#[derive(Clone)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        ((u128::from(self.next()) * end as u128) >> 64) as usize
+    }
+
+    pub(crate) fn permutation(&mut self, length: usize) -> Vec<u32> {
+        let mut all: Vec<u32> = (0..length as u32).collect();
+        for i in (1..length).rev() {
+            all.swap(i, self.below(i + 1));
+        }
+        all
+    }
+}
+
+/// How many green threads may be suspended at once: `wanted`, or fewer where each guard costs mappings.
+pub(crate) fn at_most_suspended(wanted: usize) -> usize {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
+    let kernel = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let guards_cost_mappings = cfg!(sinew_guard = "mprotect") || kernel < (6, 13);
+    if guards_cost_mappings { wanted.min(12_000) } else { wanted }
+}
+
+/// A line's number of `/proc/self/status`.
+pub(crate) fn status(field: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// How many entries a folder has.
+pub(crate) fn entries(folder: &str) -> usize {
+    fs::read_dir(folder).unwrap().count()
+}
+
+/// The names of this process's OS threads.
+pub(crate) fn os_threads() -> Vec<String> {
+    fs::read_dir("/proc/self/task")
+        .unwrap()
+        // A thread may end meanwhile.
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok())
+        .map(|name| name.trim().to_owned())
+        .collect()
+}
+
+/// Longer than any test.
+pub(crate) const LONG: Duration = Duration::from_secs(3_600);
+
+#[track_caller]
+pub(crate) fn assert_cancelled<T>(handle: JoinHandle<T>) {
+    match handle.join() {
+        Ok(_) => panic!("it ended by itself"),
+        Err(payload) => assert!(payload.is::<Cancelled>(), "it panicked"),
+    }
+}
+
+/// Runs the body on runtimes of one and of two workers.
+pub(crate) fn on_workers(body: fn()) {
+    for workers in [1, 2] {
+        Runtime::builder().workers(workers).build().unwrap().run(body);
+    }
+}
+
+/// Threads that wait for ever, each in its own way.
+pub(crate) fn waiting_bodies() -> Vec<(&'static str, fn())> {
+    vec![
+        ("park", thread::park),
+        ("park_timeout", || thread::park_timeout(LONG)),
+        ("sleep", || thread::sleep(LONG)),
+        ("yield", || {
+            loop {
+                thread::yield_now();
+            }
+        }),
+        ("join", || {
+            let other = thread::spawn(thread::park);
+            let _end = OnDrop({
+                let other = other.thread().clone();
+                move || other.cancel()
+            });
+            other.join().unwrap();
+        }),
+    ]
+}
