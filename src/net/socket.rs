@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     runtime::{
-        event::{self, Woke},
+        event::{Here, Woke},
         readiness::Direction,
         source::Source,
     },
@@ -127,7 +127,10 @@ impl Socket {
         less: impl Fn(&T) -> bool,
         mut call: impl FnMut(RawFd) -> io::Result<T>,
     ) -> io::Result<T> {
-        event::breathe();
+        let here = Here::current();
+        if let Some(here) = here {
+            here.breathe();
+        }
         let readiness = self.source.0.readiness();
         let nonblocking = self.options.get().is_some_and(|options| options.nonblocking.load(Ordering::Relaxed));
         let mut deadline = None;
@@ -156,14 +159,14 @@ impl Socket {
                 }
             }
             // When the time is up the call is tried once more: a busy poller may not have told yet what is there.
-            last = self.wait(direction, &mut deadline)? == Woke::TimedOut;
+            last = self.wait(here, direction, &mut deadline)? == Woke::TimedOut;
             tries = true;
         }
     }
 
     /// Waits; the deadline is set, from the timeout, the first time.
     #[inline(never)]
-    fn wait(&self, direction: Direction, deadline: &mut Option<Instant>) -> io::Result<Woke> {
+    fn wait(&self, here: Option<Here<'_>>, direction: Direction, deadline: &mut Option<Instant>) -> io::Result<Woke> {
         if deadline.is_none()
             && let Some(options) = self.options.get()
         {
@@ -172,7 +175,7 @@ impl Socket {
                 *deadline = Instant::now().checked_add(Duration::from_nanos(nanos));
             }
         }
-        self.source.0.wait(self.as_fd(), direction, *deadline)
+        self.source.0.wait(here, self.as_fd(), direction, *deadline)
     }
 
     /// Waits until a connect that is under way has come to its end; `false` if the deadline passes first.
@@ -181,7 +184,7 @@ impl Socket {
         let mut seen = readiness.seen();
         loop {
             readiness.blocked(Direction::Write, seen);
-            let woke = self.source.0.wait(self.as_fd(), Direction::Write, deadline)?;
+            let woke = self.source.0.wait(Here::current(), self.as_fd(), Direction::Write, deadline)?;
             seen = readiness.seen();
             if socket::connected(self.fd.as_raw_fd())? {
                 return Ok(true);

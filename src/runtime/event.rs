@@ -1,6 +1,6 @@
 //! Waiting for events, as the I/O layer sees it: naming the current thread, suspending it, waking it.
 
-use super::{children, reactor::Reactor, readiness::Wake, wait, worker::Worker};
+use super::{reactor::Reactor, readiness::Wake, wait, worker::Worker};
 use crate::{
     primitive::Ordering,
     task::{Task, wake},
@@ -15,14 +15,6 @@ pub(crate) struct Waker(NonNull<Task>);
 unsafe impl Send for Waker {}
 // SAFETY: the same.
 unsafe impl Sync for Waker {}
-
-impl Waker {
-    /// The name of the current thread.
-    #[inline]
-    pub(crate) fn current() -> Self {
-        Self(children::current())
-    }
-}
 
 impl Wake for Waker {
     unsafe fn wake(self) {
@@ -40,17 +32,61 @@ pub(crate) enum Woke {
     TimedOut,
 }
 
-/// Suspends the current thread until its [`Waker`] is woken or the deadline passes. Unwinds if the thread is cancelled.
-///
-/// Inlined into its callers, for fewer lines of a cold stack to touch when many threads wait.
-#[inline(always)]
-pub(crate) fn wait(deadline: Option<Instant>) -> Woke {
-    match deadline {
-        None => {
-            wait::wait_inline(wake::EVENT);
-            Woke::Event
+/// The current green thread and its worker: looked up once for an operation, since a thread keeps its worker (rule 1).
+#[derive(Clone, Copy)]
+pub(crate) struct Here<'a> {
+    worker: &'a Worker,
+    task: &'a Task,
+}
+
+impl<'a> Here<'a> {
+    /// None on an OS thread.
+    #[inline(always)]
+    pub(crate) fn current() -> Option<Self> {
+        let worker = Worker::current()?;
+        Some(Self { worker, task: worker.current_task()? })
+    }
+
+    /// The thread's name.
+    #[inline(always)]
+    pub(crate) fn waker(self) -> Waker {
+        Waker(NonNull::from(self.task))
+    }
+
+    /// The worker's poller.
+    #[inline(always)]
+    pub(crate) fn reactor(self) -> &'a Reactor {
+        &self.worker.reactor
+    }
+
+    /// Lets others run if the thread has had its time slice: called at the start of operations that often succeed at once, so that a
+    /// thread which always finds data does not keep its worker to itself. Unwinds if the thread is cancelled.
+    #[inline(always)]
+    pub(crate) fn breathe(self) {
+        if self.worker.attention.load(Ordering::Relaxed) {
+            self.breathe_slow();
         }
-        Some(deadline) => wait_until(deadline),
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn breathe_slow(self) {
+        // SAFETY: the running thread.
+        unsafe { self.worker.yield_now(self.task) };
+    }
+
+    /// Suspends the thread until its [`Waker`] is woken or the deadline passes. Unwinds if the thread is cancelled.
+    ///
+    /// Inlined into its callers, for fewer lines of a cold stack to touch when many threads wait.
+    #[inline(always)]
+    pub(crate) fn wait(self, deadline: Option<Instant>) -> Woke {
+        match deadline {
+            None => {
+                wait::wait_here(self.worker, self.task, wake::EVENT);
+                Woke::Event
+            }
+            Some(deadline) => wait_until(deadline),
+        }
     }
 }
 
@@ -60,24 +96,5 @@ fn wait_until(deadline: Instant) -> Woke {
         Woke::TimedOut
     } else {
         Woke::Event
-    }
-}
-
-/// The current worker's reactor; none on an OS thread.
-#[inline]
-pub(crate) fn with_reactor<R>(f: impl FnOnce(Option<&Reactor>) -> R) -> R {
-    f(Worker::current().filter(|worker| worker.current_task().is_some()).map(|worker| &worker.reactor))
-}
-
-/// Lets others run if the current thread has had its time slice: called at the start of operations that often succeed at once, so
-/// that a thread which always finds data does not keep its worker to itself. Unwinds if the thread is cancelled.
-#[inline]
-pub(crate) fn breathe() {
-    if let Some(worker) = Worker::current()
-        && worker.attention.load(Ordering::Relaxed)
-        && let Some(current) = worker.current_task()
-    {
-        // SAFETY: the running thread.
-        unsafe { worker.yield_now(current) };
     }
 }

@@ -117,8 +117,8 @@ impl Seen {
     }
 }
 
-/// One waiter's place in a list; stays in the frame of [`Readiness::listed`].
-struct Node<W> {
+/// One waiter's place in a list; stays where it is while it is [`Listed`].
+pub(crate) struct Node<W> {
     waker: W,
     direction: Direction,
     /// Set, as the last thing, by whoever has unlisted and woken this waiter.
@@ -134,6 +134,11 @@ struct Links<W> {
 }
 
 impl<W> Node<W> {
+    pub(crate) fn new(direction: Direction, waker: W) -> Self {
+        let links = UnsafeCell::new(Links { previous: ptr::null(), next: ptr::null() });
+        Self { waker, direction, woken: AtomicBool::new(false), links, _stays: PhantomPinned }
+    }
+
     fn is_woken(&self) -> bool {
         self.woken.load(Ordering::Acquire)
     }
@@ -240,37 +245,29 @@ impl<W: Wake> Readiness<W> {
         wake_list(lists.head(Direction::Write));
     }
 
-    /// Lists a waiter of this direction while `body` runs, which waits until [`Listed::is_woken`] or gives up. `None`,
-    /// and `body` does not run, if the direction is ready. An unwind out of `body` unlists too.
-    #[inline(always)]
-    pub(crate) fn listed<R>(
-        &self,
-        direction: Direction,
-        waker: W,
-        body: impl FnOnce(&Listed<'_, W>) -> R,
-    ) -> Option<R> {
-        let links = UnsafeCell::new(Links { previous: ptr::null(), next: ptr::null() });
-        let node = Node { waker, direction, woken: AtomicBool::new(false), links, _stays: PhantomPinned };
+    /// Lists a waiter, which then waits until [`Listed::is_woken`] or gives up. None, and it is not listed, if its direction is
+    /// ready.
+    #[inline]
+    pub(crate) fn list<'a>(&'a self, node: &'a Node<W>) -> Option<Listed<'a, W>> {
         {
             let mut lists = lock(&self.lists);
-            if self.seen().is_ready(direction) {
+            if self.seen().is_ready(node.direction) {
                 return None;
             }
-            let head = lists.head(direction);
+            let head = lists.head(node.direction);
             let first = *head;
             // SAFETY: links are read and written under the lock only, which we hold.
             node.links.with_mut(|links| unsafe { (*links).next = first });
             // SAFETY: a listed node is alive (invariant of `Lists`), and its links are ours under the lock.
             unsafe {
                 if let Some(first) = first.as_ref() {
-                    first.links.with_mut(|links| (*links).previous = &node);
+                    first.links.with_mut(|links| (*links).previous = node);
                 }
             }
-            *head = &node;
-            self.hint.store(ptr::from_ref(&node).cast_mut(), Ordering::Relaxed);
+            *head = node;
+            self.hint.store(ptr::from_ref(node).cast_mut(), Ordering::Relaxed);
         }
-        let listed = Listed { readiness: self, node: &node };
-        Some(body(&listed))
+        Some(Listed { readiness: self, node })
     }
 
     fn unlist(&self, node: &Node<W>) {

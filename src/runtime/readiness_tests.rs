@@ -1,8 +1,22 @@
 //! Models of the readiness protocol: a kernel that makes edges, a poller that tells of them, threads that wait.
 
+use super::*;
+
+/// Lists a waiter while `body` runs.
+fn listed<W: Wake, R>(
+    readiness: &Readiness<W>,
+    direction: Direction,
+    waker: W,
+    body: impl FnOnce(&Listed<'_, W>) -> R,
+) -> Option<R> {
+    let node = Node::new(direction, waker);
+    let listed = readiness.list(&node)?;
+    Some(body(&listed))
+}
+
 #[cfg(loom)]
 mod models {
-    use super::super::*;
+    use super::{super::*, listed};
     use crate::primitive::{Arc, Condvar, model, thread};
 
     /// A thread that can be woken; the flag is of this model alone.
@@ -44,7 +58,7 @@ mod models {
         /// As `Source::wait` does it.
         fn block_on(&self, readiness: &Readiness<Name>, direction: Direction) {
             self.listed.store(true, Ordering::Relaxed);
-            readiness.listed(direction, Name(self), |node| {
+            listed(readiness, direction, Name(self), |node| {
                 while !node.is_woken() {
                     self.wait();
                 }
@@ -223,7 +237,7 @@ mod models {
             });
             parker.listed.store(true, Ordering::Relaxed);
             // A deadline that has passed already.
-            readiness.listed(Direction::Read, Name(&*parker), |_| ());
+            listed(&readiness, Direction::Read, Name(&*parker), |_| ());
             parker.listed.store(false, Ordering::Relaxed);
             poller.join().unwrap();
             assert!(readiness.seen().is_ready(Direction::Read));
@@ -248,7 +262,7 @@ mod models {
 
 #[cfg(not(loom))]
 mod words {
-    use super::super::*;
+    use super::{super::*, listed};
     use std::cell::Cell;
 
     #[derive(Clone, Copy)]
@@ -294,11 +308,11 @@ mod words {
         let (counts, direction) = ([const { Cell::new(0) }; 4], Direction::Read);
         readiness.blocked(direction, readiness.seen());
         readiness.blocked(Direction::Write, readiness.seen());
-        let woken = readiness.listed(direction, Count(&counts[0]), |outer| {
-            readiness.listed(Direction::Write, Count(&counts[3]), |writer| {
-                readiness.listed(direction, Count(&counts[1]), |_| ());
-                readiness.listed(direction, Count(&counts[1]), |_| {
-                    readiness.listed(direction, Count(&counts[2]), |_| ());
+        let woken = listed(&readiness, direction, Count(&counts[0]), |outer| {
+            listed(&readiness, Direction::Write, Count(&counts[3]), |writer| {
+                listed(&readiness, direction, Count(&counts[1]), |_| ());
+                listed(&readiness, direction, Count(&counts[1]), |_| {
+                    listed(&readiness, direction, Count(&counts[2]), |_| ());
                 });
                 readiness.event(READABLE);
                 outer.is_woken() && !writer.is_woken()
@@ -306,6 +320,6 @@ mod words {
         });
         assert_eq!(woken, Some(Some(true)));
         assert_eq!(counts.each_ref().map(Cell::get), [1, 0, 0, 0]);
-        assert!(readiness.listed(direction, Count(&counts[0]), |_| ()).is_none(), "ready: nothing to wait for");
+        assert!(listed(&readiness, direction, Count(&counts[0]), |_| ()).is_none(), "ready: nothing to wait for");
     }
 }

@@ -20,9 +20,9 @@ use std::{
 use mio::Token;
 
 use super::{
-    event::{Waker, Woke, wait, with_reactor},
+    event::{Here, Waker, Woke},
     reactor::{Reactor, Shared},
-    readiness::{Direction, Readiness},
+    readiness::{Direction, Node, Readiness},
 };
 use crate::{
     primitive::{Mutex, lock},
@@ -71,54 +71,51 @@ impl Source {
     #[inline(always)]
     pub(crate) fn wait(
         self: &Arc<Self>,
+        here: Option<Here<'_>>,
         fd: BorrowedFd<'_>,
         direction: Direction,
         deadline: Option<Instant>,
     ) -> io::Result<Woke> {
-        let Some(here) = with_reactor(|reactor| reactor.map(Reactor::id)) else {
+        let Some(here) = here else {
             let ready = socket::wait(fd, direction == Direction::Write, deadline)?;
             return Ok(if ready { Woke::Event } else { Woke::TimedOut });
         };
-        let woke = self.readiness.listed(direction, Waker::current(), |listed| {
-            // Looked at after listing: a reactor that goes away says so here first and wakes who is listed then.
-            if self.home.load(Ordering::Acquire) != here {
-                self.settle()?;
-            } else if self.away.load(Ordering::Relaxed) != 0 {
-                self.away.store(0, Ordering::Relaxed);
+        let node = Node::new(direction, here.waker());
+        let Some(listed) = self.readiness.list(&node) else { return Ok(Woke::Event) };
+        // Looked at after listing: a reactor that goes away says so here first and wakes who is listed then.
+        if self.home.load(Ordering::Acquire) != here.reactor().id() {
+            self.settle(here.reactor())?;
+        } else if self.away.load(Ordering::Relaxed) != 0 {
+            self.away.store(0, Ordering::Relaxed);
+        }
+        loop {
+            let woke = here.wait(deadline);
+            if listed.is_woken() {
+                return Ok(Woke::Event);
             }
-            loop {
-                let woke = wait(deadline);
-                if listed.is_woken() {
-                    return Ok(Woke::Event);
-                }
-                if matches!(woke, Woke::TimedOut) {
-                    return Ok(Woke::TimedOut);
-                }
+            if woke == Woke::TimedOut {
+                return Ok(Woke::TimedOut);
             }
-        });
-        woke.unwrap_or(Ok(Woke::Event))
+        }
     }
 
     /// Waits on a worker whose reactor is not the one that hears of this source: registers it there if it should be.
     #[cold]
-    fn settle(self: &Arc<Self>) -> io::Result<()> {
-        with_reactor(|reactor| {
-            let Some(reactor) = reactor else { return Ok(()) };
-            let mut registration = lock(&self.registration);
-            if let Some((place, token)) = &*registration {
-                if place.id() == reactor.id() || self.away.fetch_add(1, Ordering::Relaxed) + 1 < AWAY {
-                    return Ok(());
-                }
-                place.deregister(self.fd, *token);
-                *registration = None;
-                self.home.store(0, Ordering::Release);
+    fn settle(self: &Arc<Self>, reactor: &Reactor) -> io::Result<()> {
+        let mut registration = lock(&self.registration);
+        if let Some((place, token)) = &*registration {
+            if place.id() == reactor.id() || self.away.fetch_add(1, Ordering::Relaxed) + 1 < AWAY {
+                return Ok(());
             }
-            let token = reactor.shared().register(self.fd, self)?;
-            *registration = Some((Arc::clone(reactor.shared()), token));
-            self.away.store(0, Ordering::Relaxed);
-            self.home.store(reactor.id(), Ordering::Release);
-            Ok(())
-        })
+            place.deregister(self.fd, *token);
+            *registration = None;
+            self.home.store(0, Ordering::Release);
+        }
+        let token = reactor.shared().register(self.fd, self)?;
+        *registration = Some((Arc::clone(reactor.shared()), token));
+        self.away.store(0, Ordering::Relaxed);
+        self.home.store(reactor.id(), Ordering::Release);
+        Ok(())
     }
 
     /// Takes the source out of the reactor that it is registered with, if any.

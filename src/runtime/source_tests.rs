@@ -35,7 +35,7 @@ fn receive(source: &Arc<Source>, mut stream: &TcpStream) -> u8 {
                 Err(_) => source.readiness.blocked(Direction::Read, seen),
             }
         }
-        source.wait(stream.as_fd(), Direction::Read, None).unwrap();
+        source.wait(Here::current(), stream.as_fd(), Direction::Read, None).unwrap();
     }
 }
 

@@ -105,24 +105,24 @@ pub(crate) fn raise_now(current: &Task) -> ! {
 ///
 /// Unwinds if the thread is cancelled, unless it is masked; then nothing was taken.
 pub(crate) fn wait(want: u8) -> u8 {
-    wait_inline(want)
+    match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
+        Some((worker, current)) => wait_here(worker, current, want),
+        None => os::with_current(|current| current.extra().parker.wait(want, None)),
+    }
 }
 
-/// The same, inlined.
+/// The same for `current`, the running thread of `worker`.
 #[inline(always)]
-pub(crate) fn wait_inline(want: u8) -> u8 {
-    match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
-        Some((worker, current)) => loop {
-            // SAFETY: the running thread.
-            let got = unsafe { worker.wait(current, want | cancel_bit(worker, current)) };
-            if got & want != 0 {
-                return got & want;
-            }
-            if got & wake::CANCEL != 0 {
-                raise_now(current);
-            }
-        },
-        None => os::with_current(|current| current.extra().parker.wait(want, None)),
+pub(crate) fn wait_here(worker: &Worker, current: &Task, want: u8) -> u8 {
+    loop {
+        // SAFETY: the running thread.
+        let got = unsafe { worker.wait(current, want | cancel_bit(worker, current)) };
+        if got & want != 0 {
+            return got & want;
+        }
+        if got & wake::CANCEL != 0 {
+            raise_now(current);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
     mem::{self, MaybeUninit},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    ptr,
     time::Instant,
 };
 
@@ -210,7 +211,16 @@ pub(crate) fn accept(fd: RawFd) -> io::Result<(OwnedFd, SocketAddr)> {
 pub(crate) fn recv(fd: RawFd, buf: &mut [u8], peek: bool) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT | if peek { libc::MSG_PEEK } else { 0 };
     // SAFETY: the kernel writes at most `len` bytes into the buffer, which is ours alone for the call.
-    checked_len(unsafe { libc::recv(fd, buf.as_mut_ptr().cast::<c_void>(), buf.len(), flags) })
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    // SAFETY: the same.
+    return checked_len(unsafe {
+        // The bare system call: libc's function is a point of thread cancellation, which costs, and hooks may stand there (rule 6).
+        let (no_address, no_length) = (ptr::null_mut::<c_void>(), ptr::null_mut::<c_void>());
+        libc::syscall(libc::SYS_recvfrom, fd, buf.as_mut_ptr(), buf.len(), flags, no_address, no_length) as isize
+    });
+    #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+    // SAFETY: the kernel writes at most `len` bytes into the buffer, which is ours alone for the call.
+    return checked_len(unsafe { libc::recv(fd, buf.as_mut_ptr().cast::<c_void>(), buf.len(), flags) });
 }
 
 /// Receives into several buffers, in order.
@@ -228,7 +238,15 @@ pub(crate) fn recv_vectored(fd: RawFd, bufs: &mut [io::IoSliceMut<'_>]) -> io::R
 #[inline]
 pub(crate) fn send(fd: RawFd, buf: &[u8]) -> io::Result<usize> {
     // SAFETY: the kernel reads at most `len` bytes of the buffer.
-    checked_len(unsafe { libc::send(fd, buf.as_ptr().cast::<c_void>(), buf.len(), SEND_FLAGS) })
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    // SAFETY: the same. For the bare call see `recv`.
+    return checked_len(unsafe {
+        let no_address = ptr::null::<c_void>();
+        libc::syscall(libc::SYS_sendto, fd, buf.as_ptr(), buf.len(), SEND_FLAGS, no_address, 0_usize) as isize
+    });
+    #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+    // SAFETY: the kernel reads at most `len` bytes of the buffer.
+    return checked_len(unsafe { libc::send(fd, buf.as_ptr().cast::<c_void>(), buf.len(), SEND_FLAGS) });
 }
 
 /// Sends from several buffers, in order.
