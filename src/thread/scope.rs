@@ -36,7 +36,8 @@ unsafe impl<T> Sync for ScopedJoinHandle<'_, T> {}
 /// If a thread of the scope panicked and was not joined.
 ///
 /// # Cancellation
-/// `f` may be cancelled where it suspends; the wait for the threads is masked (rule 4), and a pending cancellation goes on after it.
+/// `f` may be cancelled where it suspends. The wait for the threads is not interrupted, since they may borrow; a cancellation
+/// that comes meanwhile takes effect after it.
 ///
 /// # Examples
 /// ```
