@@ -42,7 +42,8 @@ fn options_out_of_range_are_refused() {
         assert!(catch_unwind(|| Runtime::builder().workers(wrong)).is_err(), "{wrong}");
     }
     assert!(catch_unwind(|| Runtime::builder().blocking_threads(0)).is_err());
-    let error = Runtime::builder().workers(1).stack_size(2 << 30).build().unwrap_err();
+    assert!(catch_unwind(|| Runtime::builder().max_stacks(0)).is_err());
+    let error = Runtime::builder().workers(1).stack_size((1 << 30) + 1).build().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
 }
 
@@ -130,6 +131,14 @@ fn a_handle_spawns_from_anywhere() {
     assert!(other.run(|| handle.spawn(os_name).unwrap().join().unwrap()).starts_with("home-"));
     assert!(runtime.run(|| handle.spawn(os_name).unwrap().join().unwrap()).starts_with("home-"));
     assert_eq!(handle.metrics().spawned, 4);
+}
+
+#[test]
+fn a_runtime_spawns_from_anywhere() {
+    let runtime = Runtime::builder().workers(2).worker_name("home").build().unwrap();
+    assert!(runtime.spawn(os_name).join().unwrap().starts_with("home-"));
+    assert!(small(1).run(|| runtime.spawn(os_name).join().unwrap()).starts_with("home-"));
+    assert!(runtime.run(|| runtime.spawn(os_name).join().unwrap()).starts_with("home-"));
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn the_largest_stack_can_be_had() {
 #[test]
 fn a_stack_too_large_is_an_error() {
     on_each_kind(|| {
-        for size in [2 << 30, 1 << 40, usize::MAX] {
+        for size in [(1 << 30) + 1, 2 << 30, 1 << 40, usize::MAX] {
             let error = Builder::new().stack_size(size).spawn(|| ()).map(|_| ()).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             assert!(error.to_string().contains("1 GiB"), "{error}");

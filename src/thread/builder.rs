@@ -57,7 +57,7 @@ where
 }
 
 #[cold]
-fn failed(error: io::Error) -> ! {
+pub(super) fn failed(error: io::Error) -> ! {
     panic!("failed to spawn thread: {error}")
 }
 
