@@ -205,6 +205,27 @@ fn a_shutdown_ends_threads_in_every_state() {
 }
 
 #[test]
+fn a_shutdown_ends_threads_whose_destructors_suspend() {
+    let (runtime, drops) = (small(1), Arc::new(AtomicUsize::new(0)));
+    runtime.run(|| {
+        for _ in 0..3 {
+            let drops = drops.clone();
+            drop(thread::spawn(move || {
+                let _slow = OnDrop(|| {
+                    thread::yield_now();
+                    thread::yield_now();
+                    drops.fetch_add(1, Ordering::SeqCst);
+                });
+                thread::park();
+            }));
+        }
+        harness::let_others_run();
+    });
+    runtime.shutdown(soon()).unwrap();
+    assert_eq!(drops.load(Ordering::SeqCst), 3);
+}
+
+#[test]
 fn a_shutdown_ends_threads_that_spawn_while_it_goes_on() {
     for workers in 1..=4 {
         let (runtime, drops) = (small(workers), Arc::new(AtomicUsize::new(0)));
@@ -294,7 +315,9 @@ fn a_shutdown_whose_time_is_up_counts_who_is_left() {
     let handle = runtime.handle();
     let error = runtime.shutdown(Instant::now() + Duration::from_millis(300)).unwrap_err();
     assert!((1..=6).contains(&error.threads()), "{error}");
-    assert!(error.to_string().contains("green threads had not ended"), "{error}");
+    let threads =
+        if error.threads() == 1 { "1 green thread".into() } else { format!("{} green threads", error.threads()) };
+    assert!(error.to_string().starts_with(&format!("{threads} had not ended")), "{error}");
     assert!(handle.spawn(|| ()).is_err());
     // The process goes on, and so does the thread once it may.
     assert_eq!(sinew::spawn(|| 1).join().unwrap(), 1);
