@@ -72,7 +72,7 @@
 //!
 //! # Platforms
 //!
-//! Linux. The switch is inline assembly on x86-64, AArch64 and RISC-V (64 bits), and goes through the `corosensei` crate elsewhere, or
+//! Linux. The switch is inline assembly on x86-64, AArch64 and RISC-V (64 bits), and goes through the `corosensei` crate on other processors, or
 //! everywhere with `--cfg sinew_switch="portable"`.
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "models use a part"))]
 
