@@ -37,10 +37,11 @@
 //!
 //! All of it works on ordinary OS threads too, and between the two kinds.
 //!
-//! # Two things not to do
+//! # Two conditions
 //!
 //! A green thread stays on the worker where it first ran, so `Rc`, `thread_local!` and std's bounds mean what they always
-//! do. But the threads of a worker share its OS thread's thread-local storage, and that asks for two things:
+//! do. But the threads of a worker share its OS thread's thread-local storage, and so [`spawn`] is sound on
+//! two conditions:
 //!
 //! 1. **Do not suspend inside the initialiser of a `std::thread_local!`.** Another green thread that asks for the same value meanwhile would
 //!    run the initialiser again.
@@ -49,18 +50,37 @@
 //!
 //! Values declared by [`thread_local!`] of this crate belong to the green thread, and are not concerned.
 //!
-//! A green thread is not interrupted while it computes: others of its worker wait until it suspends. A lock of
-//! [`std::sync`] blocks the worker; it must not be held while the thread suspends. And after `fork` the child must `exec`.
+//! The [rules of soundness](guide::soundness) say what else the crate rests on.
+//!
+//! # What blocks a worker
+//!
+//! A green thread is not interrupted while it computes: others of its worker wait until it suspends. After a second of that
+//! a line on stderr names the worker:
+//!
+//! ```text
+//! sinew: worker 0 has run one thread for over a second without a suspension (a long computation, or a call that blocks the
+//! OS thread, such as a lock of std::sync or a file); other threads that started there wait. See sinew::thread::blocking.
+//! ```
+//!
+//! What waits in `std` blocks the whole worker. A `Mutex` or `RwLock` that is held for a moment, and never across a
+//! suspension, is fine. `Condvar`, `Barrier`, `mpsc::Receiver::recv`, a full or unbuffered `SyncSender::send`, and a
+//! `Once`/`LazyLock` whose initialiser suspends can hang: whoever should end the wait may be on the same worker. Use
+//! [`park`]/[`unpark`](thread::Thread::unpark) and [`join`](JoinHandle::join). [`thread::blocking`]`(|| receiver.recv())`
+//! waits without blocking the worker, but cannot be cancelled there.
+//!
+//! After `fork` the child must `exec`.
 //!
 //! # Platforms
 //!
-//! Linux. The switch is inline assembly on x86-64, AArch64 and RISC-V (64 bits), and goes through the `corosensei` crate elsewhere, or
+//! Linux. The switch is inline assembly on x86-64, AArch64 and RISC-V (64 bits), and goes through the `corosensei` crate on other processors, or
 //! everywhere with `--cfg sinew_switch="portable"`.
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "models use a part"))]
 
 #[cfg(not(loom))]
 #[path = "../arch/mod.rs"]
 mod arch;
+#[cfg(not(loom))]
+pub mod guide;
 #[cfg(not(loom))]
 pub mod net;
 mod primitive;

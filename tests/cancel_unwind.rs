@@ -7,7 +7,7 @@ use sinew::{Cancelled, Runtime, thread};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -184,5 +184,73 @@ fn one_that_swallows_is_cancelled_although_another_is_suspended_in_its_unwind() 
         release.store(true, Ordering::SeqCst);
         assert_cancelled(slow);
         assert_cancelled(server);
+    });
+}
+
+/// Panics, parks while it unwinds, and goes on after that.
+fn panic_and_park() {
+    let caught = catch_unwind(|| {
+        let _parks = OnDrop(thread::park);
+        panic!("its own");
+    });
+    assert!(caught.is_err());
+}
+
+#[test]
+fn a_join_beside_suspended_unwinds_is_cancelled_and_does_not_return_early() {
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    runtime.run(|| {
+        let returned = Arc::new(AtomicBool::new(false));
+        let mark = returned.clone();
+        let target = Arc::new(OnceLock::<thread::Thread>::new());
+        let joining = target.clone();
+        // The second starts to unwind while the first is suspended in that; the joiner waits beside both.
+        let first = thread::spawn(move || {
+            panic_and_park();
+            joining.get().unwrap().cancel();
+        });
+        let_others_run();
+        let second = thread::spawn(panic_and_park);
+        let_others_run();
+        let joiner = thread::spawn(move || {
+            let joined = thread::spawn(|| {
+                thread::sleep(LONG);
+                String::from("result")
+            });
+            thread::yield_now();
+            let _ = joined.join();
+            mark.store(true, Ordering::SeqCst);
+        });
+        target.set(joiner.thread().clone()).unwrap();
+        let_others_run();
+        first.thread().unpark();
+        first.join().unwrap();
+        let_others_run();
+        assert!(!returned.load(Ordering::SeqCst), "what it joins goes on");
+        second.thread().unpark();
+        second.join().unwrap();
+        assert_cancelled(joiner);
+        assert!(!returned.load(Ordering::SeqCst));
+    });
+}
+
+#[test]
+fn one_that_parks_after_its_unwind_is_cancelled_although_another_unwound_meanwhile() {
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    runtime.run(|| {
+        let first = thread::spawn(|| {
+            panic_and_park();
+            thread::spawn(thread::park)
+        });
+        let_others_run();
+        let second = thread::spawn(panic_and_park);
+        let_others_run();
+        first.thread().unpark();
+        let parked = first.join().unwrap();
+        let_others_run();
+        second.thread().unpark();
+        second.join().unwrap();
+        parked.thread().cancel();
+        assert_cancelled(parked);
     });
 }

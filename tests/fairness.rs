@@ -261,3 +261,28 @@ fn a_worker_that_sleeps_is_woken_for_each_new_spawn_from_outside() {
         }
     }
 }
+
+#[test]
+fn threads_from_outside_start_while_workers_come_from_sleep_and_go_to_it() {
+    // Each round finds some workers asleep, some searching and some busy for a while.
+    let runtime = Runtime::builder().workers(6).build().unwrap();
+    let handle = runtime.handle();
+    for _ in 0..300 {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        for i in 0..6 {
+            let sender = sender.clone();
+            let compute = move || {
+                let end = Instant::now() + Duration::from_micros(300 + 100 * i);
+                while Instant::now() < end {
+                    std::hint::spin_loop();
+                }
+                sender.send(()).unwrap();
+            };
+            drop(handle.spawn(compute).unwrap());
+        }
+        for _ in 0..6 {
+            receiver.recv_timeout(Duration::from_secs(60)).expect("each is started");
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}

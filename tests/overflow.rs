@@ -46,7 +46,7 @@ fn an_unnamed_thread_is_reported_with_its_number_and_size() {
 fn a_named_thread_is_reported_by_its_name() {
     const TEST: &str = "a_named_thread_is_reported_by_its_name";
     if is_child() {
-        let builder = Builder::new().name("deep one").stack_size(1_000_000);
+        let builder = Builder::new().name("deep one".into()).stack_size(1_000_000);
         let _ = builder.spawn(|| recurse(u64::MAX)).unwrap().join();
     }
     assert_reported(&dying_child(TEST, libc::SIGABRT), "deep one", (1 << 20) - (16 << 10));
@@ -63,7 +63,7 @@ fn a_thread_that_was_suspended_before_is_reported_too() {
                 thread::yield_now();
                 recurse(u64::MAX)
             };
-            let _ = Builder::new().name("among others").spawn(body).unwrap().join();
+            let _ = Builder::new().name("among others".into()).spawn(body).unwrap().join();
             drop(others);
         });
     }

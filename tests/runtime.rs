@@ -42,7 +42,8 @@ fn options_out_of_range_are_refused() {
         assert!(catch_unwind(|| Runtime::builder().workers(wrong)).is_err(), "{wrong}");
     }
     assert!(catch_unwind(|| Runtime::builder().blocking_threads(0)).is_err());
-    let error = Runtime::builder().workers(1).stack_size(2 << 30).build().unwrap_err();
+    assert!(catch_unwind(|| Runtime::builder().max_stacks(0)).is_err());
+    let error = Runtime::builder().workers(1).stack_size((1 << 30) + 1).build().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
 }
 
@@ -133,6 +134,14 @@ fn a_handle_spawns_from_anywhere() {
 }
 
 #[test]
+fn a_runtime_spawns_from_anywhere() {
+    let runtime = Runtime::builder().workers(2).worker_name("home").build().unwrap();
+    assert!(runtime.spawn(os_name).join().unwrap().starts_with("home-"));
+    assert!(small(1).run(|| runtime.spawn(os_name).join().unwrap()).starts_with("home-"));
+    assert!(runtime.run(|| runtime.spawn(os_name).join().unwrap()).starts_with("home-"));
+}
+
+#[test]
 fn a_spawn_after_the_shutdown_is_an_error() {
     let runtime = small(1);
     let handle = runtime.handle();
@@ -193,6 +202,27 @@ fn a_shutdown_ends_threads_in_every_state() {
             assert_eq!(drops.load(Ordering::SeqCst), 400);
         }
     }
+}
+
+#[test]
+fn a_shutdown_ends_threads_whose_destructors_suspend() {
+    let (runtime, drops) = (small(1), Arc::new(AtomicUsize::new(0)));
+    runtime.run(|| {
+        for _ in 0..3 {
+            let drops = drops.clone();
+            drop(thread::spawn(move || {
+                let _slow = OnDrop(|| {
+                    thread::yield_now();
+                    thread::yield_now();
+                    drops.fetch_add(1, Ordering::SeqCst);
+                });
+                thread::park();
+            }));
+        }
+        harness::let_others_run();
+    });
+    runtime.shutdown(soon()).unwrap();
+    assert_eq!(drops.load(Ordering::SeqCst), 3);
 }
 
 #[test]
@@ -285,7 +315,9 @@ fn a_shutdown_whose_time_is_up_counts_who_is_left() {
     let handle = runtime.handle();
     let error = runtime.shutdown(Instant::now() + Duration::from_millis(300)).unwrap_err();
     assert!((1..=6).contains(&error.threads()), "{error}");
-    assert!(error.to_string().contains("green threads had not ended"), "{error}");
+    let threads =
+        if error.threads() == 1 { "1 green thread".into() } else { format!("{} green threads", error.threads()) };
+    assert!(error.to_string().starts_with(&format!("{threads} had not ended")), "{error}");
     assert!(handle.spawn(|| ()).is_err());
     // The process goes on, and so does the thread once it may.
     assert_eq!(sinew::spawn(|| 1).join().unwrap(), 1);

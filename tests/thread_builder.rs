@@ -25,12 +25,12 @@ fn deep(bytes: usize) -> usize {
 fn a_thread_knows_its_name() {
     on_each_kind(|| {
         let name = || thread::current().name().map(str::to_owned);
-        let handle = Builder::new().name("given").spawn(name).unwrap();
+        let handle = Builder::new().name("given".into()).spawn(name).unwrap();
         assert_eq!(handle.thread().name(), Some("given"));
         assert_eq!(handle.join().unwrap().as_deref(), Some("given"));
         let handle = Builder::new().name(String::from("größer als sechzehn Bytes")).spawn(name).unwrap();
         assert_eq!(handle.join().unwrap().as_deref(), Some("größer als sechzehn Bytes"));
-        assert_eq!(Builder::new().name("").spawn(name).unwrap().join().unwrap().as_deref(), Some(""));
+        assert_eq!(Builder::new().name("".into()).spawn(name).unwrap().join().unwrap().as_deref(), Some(""));
         assert_eq!(Builder::new().spawn(name).unwrap().join().unwrap(), None);
         assert_eq!(thread::spawn(name).join().unwrap(), None);
     });
@@ -38,7 +38,7 @@ fn a_thread_knows_its_name() {
 
 #[test]
 fn a_name_outlives_its_thread() {
-    let handle = Builder::new().name("remembered").spawn(|| ()).unwrap();
+    let handle = Builder::new().name("remembered".into()).spawn(|| ()).unwrap();
     let thread = handle.thread().clone();
     handle.join().unwrap();
     assert_eq!(thread.name(), Some("remembered"));
@@ -47,7 +47,7 @@ fn a_name_outlives_its_thread() {
 
 #[test]
 fn a_name_with_a_nul_panics_as_in_std() {
-    let panicked = std::panic::catch_unwind(|| Builder::new().name("a\0b").spawn(|| ()));
+    let panicked = std::panic::catch_unwind(|| Builder::new().name("a\0b".into()).spawn(|| ()));
     let payload = panicked.map(|_| ()).unwrap_err();
     let words = payload.downcast_ref::<&str>().copied().unwrap_or_default();
     assert_eq!(words, "thread name may not contain interior null bytes");
@@ -87,7 +87,7 @@ fn the_largest_stack_can_be_had() {
 #[test]
 fn a_stack_too_large_is_an_error() {
     on_each_kind(|| {
-        for size in [2 << 30, 1 << 40, usize::MAX] {
+        for size in [(1 << 30) + 1, 2 << 30, 1 << 40, usize::MAX] {
             let error = Builder::new().stack_size(size).spawn(|| ()).map(|_| ()).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             assert!(error.to_string().contains("1 GiB"), "{error}");
@@ -124,7 +124,7 @@ fn a_scoped_thread_has_its_name_and_size() {
     on_each_kind(|| {
         let text = String::from("borrowed");
         thread::scope(|scope| {
-            let builder = Builder::new().name("scoped").stack_size(1 << 20);
+            let builder = Builder::new().name("scoped".into()).stack_size(1 << 20);
             let handle = builder.spawn_scoped(scope, || (deep(900 << 10), text.len())).unwrap();
             assert_eq!(handle.thread().name(), Some("scoped"));
             assert_eq!(handle.join().unwrap().1, 8);

@@ -277,6 +277,14 @@ fn a_handle_to_an_os_thread_has_a_number_and_can_be_sent() {
 }
 
 #[test]
+fn an_os_thread_has_the_name_that_std_gave_it() {
+    let name = || thread::current().name().map(str::to_owned);
+    let named = std::thread::Builder::new().name("an OS thread".into()).spawn(name).unwrap();
+    assert_eq!(named.join().unwrap().as_deref(), Some("an OS thread"));
+    assert_eq!(std::thread::spawn(name).join().unwrap(), None);
+}
+
+#[test]
 fn os_threads_park_for_each_other() {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{CountsDrops, OnDrop, on_each_kind};
+use harness::{CountsDrops, OnDrop, child, is_child, on_each_kind, words_of};
 use sinew::{Runtime, thread};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -157,6 +157,19 @@ fn a_panic_in_the_scope_itself_waits_for_its_threads() {
         assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"the scope's own"));
         assert_eq!(ended.load(Ordering::Relaxed), 10);
     });
+}
+
+#[test]
+fn a_scope_whose_spawn_panics_is_left() {
+    const TEST: &str = "a_scope_whose_spawn_panics_is_left";
+    if !is_child() {
+        // The default runtime cannot be started.
+        let output = child(TEST).env("SINEW_WORKERS", "0").output().unwrap();
+        assert!(output.status.success(), "{}", words_of(&output));
+        return;
+    }
+    let caught = catch_unwind(|| thread::scope(|scope| drop(scope.spawn(|| 1))));
+    assert!(caught.unwrap_err().downcast_ref::<String>().unwrap().contains("SINEW_WORKERS"));
 }
 
 #[test]

@@ -305,3 +305,23 @@ fn local_threads_share_what_is_not_send() {
     let refused = std::thread::spawn(|| drop(thread::spawn_local(|| ()))).join();
     assert!(refused.is_err(), "an OS thread has nowhere to keep a local thread");
 }
+
+#[test]
+fn the_types_are_as_shareable_as_those_of_std() {
+    use std::panic::{RefUnwindSafe, UnwindSafe};
+    fn handles<T: Send + Sync + Unpin>() {}
+    fn caught<T: UnwindSafe + RefUnwindSafe>() {}
+    fn lent_and_caught<T: RefUnwindSafe>() {}
+    type NotUnpin = std::marker::PhantomPinned;
+    handles::<std::thread::JoinHandle<NotUnpin>>();
+    handles::<thread::JoinHandle<NotUnpin>>();
+    handles::<std::thread::ScopedJoinHandle<'_, NotUnpin>>();
+    handles::<thread::ScopedJoinHandle<'_, NotUnpin>>();
+    handles::<std::thread::Thread>();
+    handles::<thread::Thread>();
+    handles::<thread::Scope<'_, '_>>();
+    caught::<std::thread::Thread>();
+    caught::<thread::Thread>();
+    lent_and_caught::<std::thread::Scope<'_, '_>>();
+    lent_and_caught::<thread::Scope<'_, '_>>();
+}

@@ -79,12 +79,11 @@ impl ShutdownError {
 
 impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} green threads had not ended when the shutdown's time was up; they were cancelled, and keep their workers \
-             until they suspend",
-            self.threads
-        )
+        let (threads, rest) = match self.threads {
+            1 => ("thread", "it was cancelled, and keeps its worker until it suspends"),
+            _ => ("threads", "they were cancelled, and keep their workers until they suspend"),
+        };
+        write!(f, "{} green {threads} had not ended when the shutdown's time was up; {rest}", self.threads)
     }
 }
 
@@ -119,7 +118,7 @@ impl Builder {
     }
 
     /// How many bytes of stack a green thread has at least that asks for no size itself. By default a reserve of 256 KiB that
-    /// includes a guard of 16 KiB. Memory is committed page by page as it is touched.
+    /// includes a guard of 16 KiB; at most 1 GiB. Memory is committed page by page as it is touched.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -137,7 +136,11 @@ impl Builder {
 
     /// How many stacks there are at most, which bounds the started threads. More threads may be spawned; they start as
     /// others end. By default as many as the system gives.
+    ///
+    /// # Panics
+    /// If `count` is 0.
     pub fn max_stacks(mut self, count: usize) -> Self {
+        assert!(count != 0, "a runtime needs at least one stack");
         self.max_stacks = Some(count);
         self
     }
@@ -297,6 +300,17 @@ impl Runtime {
     ///
     /// # Panics
     /// When called on one of the runtime's own workers, or on a thread of its blocking pool.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let runtime = sinew::Runtime::builder().workers(1).build()?;
+    /// let waiter = runtime.spawn(sinew::park);
+    /// runtime.shutdown(Instant::now() + Duration::from_secs(60)).expect("a thread that waits can be cancelled");
+    /// assert!(waiter.join().unwrap_err().is::<sinew::Cancelled>());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown(mut self, deadline: Instant) -> Result<(), ShutdownError> {
         self.end(Some(deadline))
     }

@@ -19,7 +19,7 @@
 //! - A searcher that found work: [`Idle::stop_searching`], and if that says that it was the last, [`Idle::wake_one`]:
 //!   there may be more where this came from, and those who submitted it relied on a searcher.
 //! - Out of hope: [`Idle::prepare_sleep`]; then it looks at every queue once more, and at its inbox. If it finds
-//!   something, [`Idle::cancel_sleep`]. Otherwise it enters its poller, and afterwards calls [`Idle::finish_sleep`].
+//!   something, it takes that back; else it enters its poller. Afterwards, in either case, it calls [`Idle::finish_sleep`].
 //! - Having submitted work: [`Idle::wake_one`]; or [`Idle::wake_hint`] for a spawn into its own deque.
 //! - Having pushed the first node into another's inbox: [`Idle::wake_specific`].
 //!
@@ -40,7 +40,7 @@
 //!    still search. So this work is never left to workers that all run something long, while somebody sleeps.
 //! 5. If s3 finds sleepers and no searcher, it moves one over to searching. The move is a change of `counts` after s3; so
 //!    is the woken one's next w1, and 2 holds for it. If another thread moves one first, 2 holds for that one.
-//! 6. A worker that is picked between its w1 and its poller finds out from `cancel_sleep`, or its poller returns at
+//! 6. A worker that is picked between its w1 and its poller finds out from `finish_sleep`, or its poller returns at
 //!    once, since a poller's wake is sticky. It is counted as a searcher from the moment it is picked; so nobody takes a
 //!    search for under way that nobody will do.
 //! 7. A worker that cancels its sleep has stopped searching at w1 without the duty of 4, so it takes the duty then: when
@@ -138,8 +138,7 @@ impl Idle {
     }
 
     /// Ends the search, if there was one, and lists the worker as a sleeper (w1 and w2). The caller must now look at
-    /// every queue and at its inbox (w3), and either [`cancel_sleep`](Self::cancel_sleep), or poll and
-    /// [`finish_sleep`](Self::finish_sleep).
+    /// every queue and at its inbox (w3), poll unless that found something, and [`finish_sleep`](Self::finish_sleep).
     pub(crate) fn prepare_sleep(&self, index: usize, was_searching: bool) {
         let mut sleepers = lock(&self.sleepers);
         debug_assert!(!sleepers.contains(&index));
@@ -152,7 +151,7 @@ impl Idle {
         fence(Ordering::SeqCst);
     }
 
-    /// Takes back [`prepare_sleep`](Self::prepare_sleep), because the recheck found something. `true`: the worker is
+    /// Takes back [`prepare_sleep`](Self::prepare_sleep) without a poll, because the recheck found something. `true`: the worker is
     /// busy, and calls [`wake_one`](Self::wake_one) once it has taken what it found if that came out of a shared place.
     /// `false`: somebody had already picked it to search, so it is a searcher, and a wake of its poller is under way.
     #[cfg(test)]

@@ -1,26 +1,28 @@
-//! The scheduler: workers, queues, stealing, placement, idling, timers, the blocking pool, shutdown.
-//!
-//! | module | holds |
-//! |---|---|
-//! | `builder` | [`Runtime`], its builder, [`Handle`], shutdown |
-//! | `worker` | a worker's fields |
-//! | `schedule` | what runs next; the only place that switches |
-//! | `carrier` | stacks whose bottom loop runs threads |
-//! | `execute` | a thread's first and last moments |
-//! | `spawn` | making threads and handing them to a worker |
-//! | `wait`, `join`, `sleeper` | suspending and waking |
-//! | `children` | waiting for many threads |
-//! | `maintain` | what is looked at once in a while |
-//! | `park`, `idle` | searching and sleeping |
-//! | `shortage` | what an idle worker does when stacks are short |
-//! | `place` | balance among started threads |
-//! | `monitor` | the tick |
-//! | `blocking` | OS threads for calls that block |
-//! | `deque`, `inbox`, `shared_queue` | the queues |
-//! | `timer` | the timer wheel |
-//! | `reactor`, `source`, `readiness` | readiness of descriptors |
-//! | `fork` | refusing to go on in a forked child |
-//! | `os` | headers for OS threads that are not workers |
+//! A scheduler as a value: [`Runtime`], its [`Builder`], a [`Handle`] to spawn into it from elsewhere, and its [`Metrics`].
+
+// The scheduler: workers, queues, stealing, placement, idling, timers, the blocking pool, shutdown.
+//
+// | module | holds |
+// |---|---|
+// | `builder` | `Runtime`, its builder, `Handle`, shutdown |
+// | `worker` | a worker's fields |
+// | `schedule` | what runs next; the only place that switches |
+// | `carrier` | stacks whose bottom loop runs threads |
+// | `execute` | a thread's first and last moments |
+// | `spawn` | making threads and handing them to a worker |
+// | `wait`, `join`, `sleeper` | suspending and waking |
+// | `children` | waiting for many threads |
+// | `maintain` | what is looked at once in a while |
+// | `park`, `idle` | searching and sleeping |
+// | `shortage` | what an idle worker does when stacks are short |
+// | `place` | balance among started threads |
+// | `monitor` | the tick |
+// | `blocking` | OS threads for calls that block |
+// | `deque`, `inbox`, `shared_queue` | the queues |
+// | `timer` | the timer wheel |
+// | `reactor`, `source`, `readiness` | readiness of descriptors |
+// | `fork` | refusing to go on in a forked child |
+// | `os` | headers for OS threads that are not workers |
 
 pub(crate) mod blocking;
 pub(crate) mod builder;

@@ -104,7 +104,9 @@ impl Monitor {
                 } else if !watched.named && now.duration_since(watched.since) >= HOG {
                     watched.named = true;
                     eprintln!(
-                        "sinew: worker {} has run one thread for over a second; other threads that started there wait",
+                        "sinew: worker {} has run one thread for over a second without a suspension (a long \
+                         computation, or a call that blocks the OS thread, such as a lock of std::sync or a file); \
+                         other threads that started there wait. See sinew::thread::blocking.",
                         worker.index
                     );
                 }

@@ -18,10 +18,10 @@ impl Own {
         let block = block::allocate_outside(block::class_for(0), 0);
         let header = Task::new(&payload::NONE, block::class_for(0), 1);
         header.home.store(OS_THREAD, Ordering::Relaxed);
-        // Made here so that nobody who wakes this thread has to.
-        header.extra();
-        // SAFETY: the block is ours and large enough; its one reference is this one.
+        // SAFETY: nobody else sees the header yet; the block is ours and large enough; its one reference is this one.
         unsafe {
+            // The parker comes with it, so that nobody who wakes this thread has to make one.
+            header.set_name(std::thread::current().name().map(Box::from));
             block.write(header);
             Self(ManuallyDrop::new(TaskRef::from_raw(block)))
         }

@@ -16,6 +16,8 @@ pub(crate) struct SizeClass(u8);
 
 /// The least usable size. Rust's own panic machinery needs a good part of it.
 const MIN_USABLE: usize = 16 << 10;
+/// The most usable bytes that can be asked for.
+const MAX_USABLE: usize = 1 << 30;
 /// What a guard takes, rounded up to whole pages: C frames without stack probes can step over a single page.
 const GUARD: usize = 16 << 10;
 /// The reserve of class 0, as a power of two: 32 KiB.
@@ -28,8 +30,11 @@ impl SizeClass {
     /// The class of a thread that asks for no size: a reserve of 256 KiB.
     pub(crate) const DEFAULT: Self = Self(3);
 
-    /// The smallest class with at least `bytes` usable bytes; none if there is no such class, which is beyond 1 GiB.
+    /// The smallest class with at least `bytes` usable bytes; none if that is more than 1 GiB.
     pub(crate) fn for_size(bytes: usize) -> Option<Self> {
+        if bytes > MAX_USABLE {
+            return None;
+        }
         let reserve = bytes.max(MIN_USABLE).checked_add(guard_bytes())?.checked_next_power_of_two()?;
         let index = reserve.trailing_zeros().saturating_sub(MIN_SHIFT);
         ((index as usize) < Self::COUNT).then_some(Self(index as u8))
@@ -96,8 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn a_size_beyond_the_largest_class_has_none() {
-        assert_eq!(SizeClass::for_size(2 << 30), None);
-        assert_eq!(SizeClass::for_size(usize::MAX), None);
+    fn a_size_beyond_one_gib_has_none() {
+        for asked in [(1 << 30) + 1, 2 << 30, usize::MAX] {
+            assert_eq!(SizeClass::for_size(asked), None, "{asked}");
+        }
     }
 }

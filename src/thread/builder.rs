@@ -57,7 +57,7 @@ where
 }
 
 #[cold]
-fn failed(error: io::Error) -> ! {
+pub(super) fn failed(error: io::Error) -> ! {
     panic!("failed to spawn thread: {error}")
 }
 
@@ -122,7 +122,7 @@ where
 ///
 /// # Examples
 /// ```
-/// let thread = sinew::Builder::new().name("parser").stack_size(1 << 20).spawn(|| {
+/// let thread = sinew::Builder::new().name("parser".into()).stack_size(1 << 20).spawn(|| {
 ///     sinew::current().name().map(str::to_owned)
 /// })?;
 /// assert_eq!(thread.join().unwrap().as_deref(), Some("parser"));
@@ -141,12 +141,13 @@ impl Builder {
         Self::default()
     }
 
-    /// Gives the thread a name, which reports of a panic do not show, but those of a stack overflow do.
+    /// Gives the thread a name, which `current().name()` and the report of a stack overflow show. The message of a panic
+    /// shows the worker's name instead (`sinew-worker-0`), because std prints the OS thread's.
     ///
     /// # Panics
     /// When spawned, if the name has a NUL byte, as with std.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+    pub fn name(mut self, name: String) -> Self {
+        self.name = Some(name);
         self
     }
 

@@ -7,6 +7,7 @@ use crate::{
 use std::{
     fmt, io,
     num::NonZero,
+    panic::{RefUnwindSafe, UnwindSafe},
     time::{Duration, Instant},
 };
 
@@ -22,6 +23,10 @@ pub struct Thread {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ThreadId(NonZero<u64>);
 
+// As std's: a caught panic leaves no handle to a thread half changed.
+impl UnwindSafe for Thread {}
+impl RefUnwindSafe for Thread {}
+
 impl Thread {
     /// The thread's number.
     #[must_use]
@@ -29,7 +34,7 @@ impl Thread {
         ThreadId(NonZero::new(self.task.id()).expect("numbers start at 1"))
     }
 
-    /// The thread's name, if it was given one. For an OS thread, the name that std knows is not known here.
+    /// The thread's name, if it was given one. For an OS thread, the name that std knew when the crate first met it.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.task.name()
@@ -48,7 +53,10 @@ impl Thread {
     /// [`Cancelled`](crate::Cancelled). If it has not started, its closure is dropped and never runs.
     ///
     /// The unwind is no panic: no panic hook runs. Caught by [`catch_unwind`](std::panic::catch_unwind), it comes again at the
-    /// next suspension. A thread that unwinds already, or waits for its [`scope`](super::scope)'s threads, is not interrupted.
+    /// next suspension. A thread that unwinds already, or waits for its [`scope`](super::scope())'s threads, is not interrupted.
+    ///
+    /// std sees the unwind as a panic: [`std::thread::panicking`] is true in destructors, and a `std::sync::Mutex` held meanwhile is
+    /// poisoned. A scope does not panic for a thread that was cancelled.
     ///
     /// Does nothing to a thread that has ended, and to an OS thread.
     pub fn cancel(&self) {

@@ -71,6 +71,8 @@ pub struct JoinHandle<T>(pub(super) Claim<T>);
 unsafe impl<T> Send for JoinHandle<T> {}
 // SAFETY: through a shared handle nobody reaches the result.
 unsafe impl<T> Sync for JoinHandle<T> {}
+// The result lies in the thread's header, not in the handle.
+impl<T> Unpin for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     /// The thread.

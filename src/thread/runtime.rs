@@ -1,6 +1,6 @@
 //! Running closures in a runtime and on its blocking pool.
 
-use super::{JoinHandle, Result, handle::Claim};
+use super::{JoinHandle, Result, builder::failed, handle::Claim};
 use crate::{
     runtime::{
         Handle, Inner, Runtime, blocking as pool, builder,
@@ -64,7 +64,7 @@ where
     let claim: Claim<T> = match unsafe { spawn_into(runtime, f, Wishes::NONE) } {
         // SAFETY: the same.
         Ok(task) => unsafe { Claim::new(task) },
-        Err(error) => panic!("failed to spawn thread: {error}"),
+        Err(error) => failed(error),
     };
     unwrap(claim.join())
 }
@@ -100,6 +100,31 @@ where
 }
 
 impl Runtime {
+    /// Spawns a green thread of this runtime, from anywhere. See [`spawn`](super::spawn()).
+    ///
+    /// # Panics
+    /// If no stack can be had at the moment; [`Handle::spawn`] gives an error instead.
+    ///
+    /// # Examples
+    /// ```
+    /// let runtime = sinew::Runtime::builder().workers(1).build()?;
+    /// let thread = runtime.spawn(|| 1 + 1);
+    /// assert_eq!(thread.join().unwrap(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: the bounds are what is asked for.
+        match unsafe { spawn_into(self.inner(), f, Wishes::NONE) } {
+            // SAFETY: spawned with this closure.
+            Ok(task) => JoinHandle(unsafe { Claim::new(task) }),
+            Err(error) => failed(error),
+        }
+    }
+
     /// Runs `f` as a green thread of this runtime, waits for it, and gives its result. See [`run`].
     ///
     /// # Panics

@@ -8,7 +8,7 @@ use crate::{
 use std::{
     fmt, io,
     marker::PhantomData,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind, resume_unwind},
 };
 
 /// A scope to spawn threads in. See [`std::thread::Scope`].
@@ -17,6 +17,9 @@ pub struct Scope<'scope, 'env: 'scope> {
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }
+
+// As std's: a scope can only be spawned into, and a caught panic leaves it whole.
+impl RefUnwindSafe for Scope<'_, '_> {}
 
 /// The right to wait for a scoped thread. See [`std::thread::ScopedJoinHandle`].
 pub struct ScopedJoinHandle<'scope, T> {
@@ -28,6 +31,7 @@ pub struct ScopedJoinHandle<'scope, T> {
 unsafe impl<T> Send for ScopedJoinHandle<'_, T> {}
 // SAFETY: as for `JoinHandle`.
 unsafe impl<T> Sync for ScopedJoinHandle<'_, T> {}
+impl<T> Unpin for ScopedJoinHandle<'_, T> {}
 
 /// Runs `f` with a scope, in which it may spawn threads that borrow from outside it, and waits until all of them have ended.
 /// See [`std::thread::scope`].
@@ -36,7 +40,8 @@ unsafe impl<T> Sync for ScopedJoinHandle<'_, T> {}
 /// If a thread of the scope panicked and was not joined.
 ///
 /// # Cancellation
-/// `f` may be cancelled where it suspends; the wait for the threads is masked (rule 4), and a pending cancellation goes on after it.
+/// `f` may be cancelled where it suspends. The wait for the threads is not interrupted, since they may borrow; a cancellation
+/// that comes meanwhile takes effect after it.
 ///
 /// # Examples
 /// ```

@@ -1,0 +1,4 @@
+//! Longer texts about the crate.
+
+#[doc = include_str!("soundness.md")]
+pub mod soundness {}
