@@ -2,7 +2,9 @@
 
 mod harness;
 
-use harness::{CountsDrops, OnDrop, assert_cancelled, let_others_run, on_workers, wait_until, waiting_bodies};
+use harness::{
+    CountsDrops, OnDrop, assert_cancelled, let_others_run, on_workers, spawn_started, wait_until, waiting_bodies,
+};
 use sinew::{Cancelled, Runtime, thread};
 use std::{
     sync::{
@@ -18,7 +20,7 @@ fn a_waiting_thread_unwinds() {
         for (name, body) in waiting_bodies() {
             let drops = Arc::new(AtomicUsize::new(0));
             let (captured, local) = (CountsDrops(drops.clone()), drops.clone());
-            let handle = thread::spawn(move || {
+            let handle = spawn_started(move || {
                 let _captured = captured;
                 let _local = CountsDrops(local);
                 body();
@@ -151,7 +153,7 @@ fn a_scope_waits_for_its_threads_before_the_unwind_goes_on() {
         let inside = order.clone();
         let release = Arc::new(AtomicBool::new(false));
         let released = release.clone();
-        let handle = thread::spawn(move || {
+        let handle = spawn_started(move || {
             let borrowed = [1, 2, 3];
             let _last = OnDrop(|| inside.lock().unwrap().push("scope left"));
             thread::scope(|scope| {
@@ -180,7 +182,7 @@ fn a_scopes_own_wait_is_masked_and_the_cancellation_comes_after_it() {
     on_workers(|| {
         let (release, reached) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (released, count) = (release.clone(), reached.clone());
-        let handle = thread::spawn(move || {
+        let handle = spawn_started(move || {
             let number = 4;
             thread::scope(|scope| {
                 scope.spawn(|| {
@@ -208,7 +210,7 @@ fn a_cancelled_run_waits_for_what_it_runs() {
     on_workers(|| {
         let (release, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (released, mark) = (release.clone(), ended.clone());
-        let handle = thread::spawn(move || {
+        let handle = spawn_started(move || {
             let borrowed = String::from("lent");
             sinew::run(|| {
                 while !released.load(Ordering::SeqCst) {
@@ -233,7 +235,7 @@ fn a_blocking_call_is_masked_until_it_is_done() {
     on_workers(|| {
         let (release, reached) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (released, count) = (release.clone(), reached.clone());
-        let handle = thread::spawn(move || {
+        let handle = spawn_started(move || {
             let mut lent = 1;
             thread::blocking(|| {
                 while !released.load(Ordering::SeqCst) {
@@ -333,7 +335,7 @@ fn a_cancellation_races_with_the_end_of_what_is_joined() {
 #[test]
 fn an_os_threads_scope_inside_a_green_thread_is_left_in_order() {
     on_workers(|| {
-        let handle = thread::spawn(|| {
+        let handle = spawn_started(|| {
             let text = String::from("lent");
             // std's scope blocks the worker, and knows nothing of cancellation.
             std::thread::scope(|scope| {

@@ -2,7 +2,9 @@
 
 mod harness;
 
-use harness::{LONG, OnDrop, assert_cancelled, good_child, is_child, let_others_run, on_workers, waiting_bodies};
+use harness::{
+    LONG, OnDrop, assert_cancelled, good_child, is_child, let_others_run, on_workers, spawn_started, waiting_bodies,
+};
 use sinew::{Cancelled, Runtime, thread};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -29,7 +31,7 @@ fn swallowed_it_is_raised_again_at_the_next_suspension() {
     on_workers(|| {
         let swallowed = Arc::new(AtomicUsize::new(0));
         let count = swallowed.clone();
-        let handle = thread::spawn(move || {
+        let handle = spawn_started(move || {
             for round in 0..5 {
                 let caught = catch_unwind(|| if round % 2 == 0 { thread::park() } else { thread::sleep(LONG) });
                 assert!(caught.unwrap_err().is::<Cancelled>());
@@ -50,7 +52,7 @@ fn a_destructor_that_suspends_is_not_interrupted() {
     on_workers(|| {
         let done = Arc::new(AtomicUsize::new(0));
         let count = done.clone();
-        let handle = thread::spawn(move || {
+        let handle = spawn_started(move || {
             let _slow = OnDrop(|| {
                 thread::sleep(Duration::from_millis(2));
                 thread::yield_now();
@@ -76,7 +78,7 @@ fn a_panicking_threads_destructor_is_not_interrupted_either() {
     on_workers(|| {
         let done = Arc::new(AtomicUsize::new(0));
         let count = done.clone();
-        let handle = thread::spawn(move || {
+        let handle = spawn_started(move || {
             let _slow = OnDrop(|| {
                 thread::sleep(Duration::from_millis(5));
                 thread::yield_now();

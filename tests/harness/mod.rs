@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -34,11 +34,25 @@ pub(crate) fn wait_until(condition: impl Fn() -> bool) {
     }
 }
 
-/// Suspends the green thread until whoever was ready has run, several times over.
+/// Suspends the green thread until whoever was ready here has run, several times over, and gives other workers some time. A
+/// test may not rely on what they do in it.
 pub(crate) fn let_others_run() {
     for _ in 0..10 {
         sinew::yield_now();
     }
+    sinew::sleep(Duration::from_millis(5));
+}
+
+/// Spawns a thread and waits until its closure has begun, so that a cancellation finds it started.
+pub(crate) fn spawn_started<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let began = Arc::new(AtomicBool::new(false));
+    let begins = began.clone();
+    let handle = sinew::spawn(move || {
+        begins.store(true, Ordering::SeqCst);
+        body()
+    });
+    wait_until(|| began.load(Ordering::SeqCst));
+    handle
 }
 
 /// Counts its drops.
