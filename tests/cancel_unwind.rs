@@ -226,8 +226,8 @@ fn a_join_beside_suspended_unwinds_is_cancelled_and_does_not_return_early() {
         target.set(joiner.thread().clone()).unwrap();
         let_others_run();
         first.thread().unpark();
-        first.join().unwrap();
         let_others_run();
+        first.join().unwrap();
         assert!(!returned.load(Ordering::SeqCst), "what it joins goes on");
         second.thread().unpark();
         second.join().unwrap();
@@ -248,9 +248,10 @@ fn one_that_parks_after_its_unwind_is_cancelled_although_another_unwound_meanwhi
         let second = thread::spawn(panic_and_park);
         let_others_run();
         first.thread().unpark();
-        let parked = first.join().unwrap();
         let_others_run();
         second.thread().unpark();
+        let_others_run();
+        let parked = first.join().unwrap();
         second.join().unwrap();
         parked.thread().cancel();
         assert_cancelled(parked);
