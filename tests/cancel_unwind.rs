@@ -3,7 +3,8 @@
 mod harness;
 
 use harness::{
-    LONG, OnDrop, assert_cancelled, good_child, is_child, let_others_run, on_workers, spawn_started, waiting_bodies,
+    LONG, OnDrop, assert_cancelled, good_child, is_child, let_others_run, on_workers, spawn_started, wait_until,
+    waiting_bodies,
 };
 use sinew::{Cancelled, Runtime, thread};
 use std::{
@@ -137,9 +138,11 @@ fn many_threads_unwind_at_once_with_destructors_that_suspend() {
     let runtime = Runtime::builder().workers(1).build().unwrap();
     runtime.run(|| {
         let drops = Arc::new(AtomicUsize::new(0));
+        let began = Arc::new(AtomicUsize::new(0));
         let threads: Vec<_> = (0..100)
             .map(|i| {
                 let drops = drops.clone();
+                let begins = began.clone();
                 thread::spawn(move || {
                     let _slow = OnDrop(|| {
                         for _ in 0..i % 5 {
@@ -148,11 +151,12 @@ fn many_threads_unwind_at_once_with_destructors_that_suspend() {
                         thread::sleep(Duration::from_millis(1));
                         drops.fetch_add(1, Ordering::SeqCst);
                     });
+                    begins.fetch_add(1, Ordering::SeqCst);
                     thread::park();
                 })
             })
             .collect();
-        let_others_run();
+        wait_until(|| began.load(Ordering::SeqCst) == 100);
         threads.iter().for_each(|thread| thread.thread().cancel());
         threads.into_iter().for_each(assert_cancelled);
         assert_eq!(drops.load(Ordering::SeqCst), 100);
