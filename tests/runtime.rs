@@ -435,6 +435,10 @@ fn starting_and_ending_a_thousand_runtimes_leaks_nothing() {
     (300..1_000).for_each(cycle);
     let (after, grown) = (held(), harness::status("VmRSS").saturating_sub(memory));
     assert_eq!(after[..2], before[..2], "OS threads, descriptors");
+    // A sanitizer keeps freed memory for a while; its own look for leaks takes the place of the rest.
+    if cfg!(any(sinew_asan, sinew_tsan)) {
+        return;
+    }
     // The allocator's arenas come and go.
     assert!(after[2] < before[2] + 60, "mappings: {} then {}", before[2], after[2]);
     assert!(grown < 4 << 10, "{grown} KiB more than after 300 cycles, {memory} KiB");
