@@ -149,13 +149,18 @@ impl Random {
     }
 }
 
-/// How many green threads may be suspended at once: `wanted`, or fewer where each guard costs mappings.
+/// How many green threads may be suspended at once: `wanted`, or fewer where each guard, or AddressSanitizer's record of
+/// each stack that ends, costs mappings, of which a process may have 65,530.
 pub(crate) fn at_most_suspended(wanted: usize) -> usize {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
     let kernel = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let guards_cost_mappings = cfg!(sinew_guard = "mprotect") || kernel < (6, 13);
-    if guards_cost_mappings { wanted.min(12_000) } else { wanted }
+    match (guards_cost_mappings, cfg!(sinew_asan)) {
+        (true, _) => wanted.min(12_000),
+        (false, true) => wanted.min(50_000),
+        (false, false) => wanted,
+    }
 }
 
 /// A line's number of `/proc/self/status`.
