@@ -16,8 +16,9 @@ use std::{
 
 use libc::{c_int, c_void, socklen_t};
 
-/// How many connections may wait to be accepted: std's figure.
-const BACKLOG: c_int = 128;
+/// How many connections may wait to be accepted: the kernel takes at most `net.core.somaxconn`, 4,096 by default. With
+/// std's 128 a burst of connects overflows it, and each connection that is dropped tries again after a second.
+const BACKLOG: c_int = 4096;
 
 #[cfg(not(target_vendor = "apple"))]
 const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
@@ -148,7 +149,7 @@ pub(crate) fn get_int(fd: RawFd, level: c_int, name: c_int) -> io::Result<c_int>
     Ok(value)
 }
 
-/// Lets the address be used again at once, binds and listens: what std's `TcpListener::bind` does.
+/// Lets the address be used again at once, binds and listens: what std's `TcpListener::bind` does, with a longer backlog.
 pub(crate) fn listen(fd: RawFd, addr: &SocketAddr) -> io::Result<()> {
     set_int(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
     let raw = RawAddr::new(addr);
