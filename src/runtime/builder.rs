@@ -10,7 +10,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    primitive::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    primitive::{AtomicBool, AtomicU64, Ordering},
     stack::{AltStack, SizeClass, StackPool, overflow},
     sys::membarrier,
 };
@@ -171,8 +171,7 @@ impl Builder {
             idle: Idle::new(count),
             stacks: StackPool::new(self.max_stacks),
             stack_class,
-            tick: AtomicU32::new(0),
-            hinted: AtomicBool::new(false),
+            started: origin,
             monitor: Monitor::default(),
             blocking: Blocking::new(self.blocking_threads),
             closing: AtomicBool::new(false),

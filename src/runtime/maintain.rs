@@ -1,5 +1,7 @@
-//! What a worker looks at once in a while, between two threads: every 256 picks, and when somebody asks for attention (the
-//! monitor once a tick of a millisecond while the worker is busy; whoever sends the first message to an empty inbox).
+//! What a worker looks at once in a while, between two threads: every 128 picks, and when somebody asks for attention
+//! (whoever sends the first message to an empty inbox; the monitor, if the worker has not come here for more than a tick).
+//!
+//! A tick is a millisecond. What costs a system call, or a walk over other workers, is done at the first look of a tick.
 
 use super::{carrier::Carrier, fork, worker::Worker};
 use crate::{
@@ -33,13 +35,13 @@ impl Worker {
         fork::check();
         self.attention.store(false, Ordering::Relaxed);
         let runtime = self.runtime();
-        let tick = runtime.tick.load(Ordering::Relaxed);
-        self.shared.ticked.store(tick, Ordering::Relaxed);
-        if tick != self.last_tick.get() {
-            self.last_tick.set(tick);
+        let tick = runtime.tick();
+        let ticked = tick != self.last_tick.replace(tick);
+        if ticked {
+            self.shared.ticked.store(tick, Ordering::Relaxed);
             self.at_tick(tick);
         }
-        self.look_outside(poll);
+        self.look_outside(poll && ticked);
         if runtime.is_closing() && !self.closing.get() {
             self.close();
         }
@@ -63,6 +65,10 @@ impl Worker {
             if let Some(oldest) = self.deque.take_oldest_if(is_old) {
                 self.ready.push(oldest);
             }
+        }
+        if !self.deque.is_empty() {
+            // Whoever spawned them may have left it to this to wake a sleeper.
+            self.runtime().wake_one();
         }
         self.measure_load();
         self.trim();

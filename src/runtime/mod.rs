@@ -58,14 +58,17 @@ pub use builder::{Builder, Handle, Runtime, ShutdownError};
 pub use metrics::Metrics;
 
 use crate::{
-    primitive::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    primitive::{AtomicBool, AtomicU64, Ordering},
     stack::{SizeClass, StackPool},
 };
 use blocking::Blocking;
 use idle::Idle;
 use monitor::Monitor;
 use shared_queue::SharedQueue;
-use std::sync::{Condvar, Mutex};
+use std::{
+    sync::{Condvar, Mutex},
+    time::Instant,
+};
 use worker::{ByNext, Worker};
 
 /// What the workers of a runtime share.
@@ -77,10 +80,7 @@ pub(crate) struct Inner {
     pub(crate) stacks: StackPool,
     /// The size class of threads that ask for none.
     pub(crate) stack_class: SizeClass,
-    /// Counts milliseconds while any worker is awake.
-    pub(crate) tick: AtomicU32,
-    /// A sleeper was woken for a single waiting thread since the last tick.
-    pub(crate) hinted: AtomicBool,
+    started: Instant,
     pub(crate) monitor: Monitor,
     pub(crate) blocking: Blocking,
     closing: AtomicBool,
@@ -99,6 +99,12 @@ impl Inner {
     #[inline(always)]
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+
+    /// The number of the present tick: milliseconds since the runtime's start, modulo 2^32.
+    #[inline]
+    pub(crate) fn tick(&self) -> u32 {
+        self.started.elapsed().as_millis() as u32
     }
 
     /// Workers that do not sleep.

@@ -178,11 +178,12 @@ impl Worker {
 
     /// Whether this worker is busy and its scheduler has not run for more than a tick.
     fn is_late(&self) -> bool {
-        if self.runtime().idle.is_sleeping(self.index) {
-            return false;
-        }
-        let tick = self.runtime().tick.load(Ordering::Relaxed);
-        tick.wrapping_sub(self.shared.ticked.load(Ordering::Relaxed)) > 1
+        !self.runtime().idle.is_sleeping(self.index) && self.ticks_behind(self.runtime().tick()) > 1
+    }
+
+    /// How many ticks ago its scheduler last ran; below zero if it has seen a later one.
+    pub(crate) fn ticks_behind(&self, tick: u32) -> i32 {
+        tick.wrapping_sub(self.shared.ticked.load(Ordering::Relaxed)).cast_signed()
     }
 
     fn steal(&self, other: &Self, seen: Observation) -> bool {

@@ -22,15 +22,12 @@ impl Worker {
     /// The least loaded other worker that will look into its mailbox soon, with what it holds or was passed.
     fn least_loaded(&self) -> Option<(&Self, u32)> {
         let runtime = self.runtime();
-        let tick = runtime.tick.load(Ordering::Relaxed);
+        let tick = runtime.tick();
         runtime
             .workers()
             .iter()
             .filter(|other| other.index != self.index)
-            .filter(|other| {
-                runtime.idle.is_sleeping(other.index)
-                    || tick.wrapping_sub(other.shared.ticked.load(Ordering::Relaxed)) <= 1
-            })
+            .filter(|other| runtime.idle.is_sleeping(other.index) || other.ticks_behind(tick) <= 1)
             .map(|other| (other, other.held.load(Ordering::Relaxed) + other.shared.mailbox.len() as u32))
             .min_by_key(|&(_, load)| load)
     }
@@ -72,7 +69,7 @@ impl Worker {
         }
         header.set_flag(flag::PLACED);
         // It is to look there before others take it for late.
-        other.shared.ticked.store(self.last_tick.get(), Ordering::Relaxed);
+        other.shared.ticked.store(self.runtime().tick(), Ordering::Relaxed);
         bump(&self.shared.counters.placed, 1);
         // SAFETY: in no queue, and ours to give.
         unsafe { other.shared.mailbox.push(task) };

@@ -97,7 +97,7 @@ pub(crate) unsafe fn spawn_into<F: FnOnce() -> T, T>(
     // SAFETY: the header is ours until it is queued; then it is in no other queue.
     unsafe {
         prepare(runtime, task, wishes);
-        task.as_ref().born.set(runtime.tick.load(Ordering::Relaxed));
+        task.as_ref().born.set(runtime.tick());
         runtime.injector.push(task);
     }
     runtime.wake_one();
@@ -150,10 +150,10 @@ impl Worker {
     fn hint(&self) {
         let runtime = self.runtime();
         if self.deque.len() < 2 {
-            if runtime.hinted.load(Ordering::Relaxed) {
+            let tick = self.last_tick.get();
+            if self.hinted.replace(tick) == tick {
                 return;
             }
-            runtime.hinted.store(true, Ordering::Relaxed);
         }
         if let Some(index) = runtime.idle.wake_hint() {
             runtime.workers()[index].interrupt();

@@ -174,6 +174,8 @@ pub(crate) struct Worker {
     pub(crate) loot: Cell<usize>,
     /// The runtime's tick when this worker last did what it does once a tick.
     pub(crate) last_tick: Cell<u32>,
+    /// The tick at which it last woke a sleeper for a single waiting thread.
+    pub(crate) hinted: Cell<u32>,
     /// Messages that threads which have ended were sent and that were not read yet (task::state, invariant 2).
     pub(crate) outstanding: Cell<i64>,
 
@@ -263,6 +265,7 @@ impl Worker {
             last_steal: Cell::new(None),
             loot: Cell::new(1),
             last_tick: Cell::new(0),
+            hinted: Cell::new(u32::MAX),
             outstanding: Cell::new(0),
             shared: Shared {
                 inbox: Inbox::new(),
