@@ -1,9 +1,9 @@
 //! The one client that loads every echo server: a single thread over edge-triggered epoll that checks every byte. Without
-//! a rate each connection sends its next message as the last one comes back; with one, messages start at that rate, on
-//! one connection after another, and their latency is measured.
+//! a rate each connection sends its next message as the last one comes back, for as long as it is told each time; with one,
+//! messages start at that rate, on one connection after another, and their latency is measured.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -113,7 +113,7 @@ pub fn main(words: &[&str]) -> Result<(), String> {
         connections.push(connection);
     }
     if options.rate == 0 {
-        closed_loop(&options, &mut poll, &mut connections)
+        slices(&options, &mut poll, &mut connections)
     } else {
         paced(&options, &mut poll, &mut connections)
     }
@@ -142,37 +142,36 @@ fn add_cpu(sample: Sample, options: &Options, window: &Window) -> Result<Sample,
     ))
 }
 
-fn closed_loop(options: &Options, poll: &mut Poll, connections: &mut [Connection]) -> Result<(), String> {
+/// Loads the server for so many milliseconds as each line of the input says, prints the sample of each such slice, and
+/// rests between them. So several servers can be driven in turn, and what slows the machine for a while slows all.
+fn slices(options: &Options, poll: &mut Poll, connections: &mut [Connection]) -> Result<(), String> {
     let mut events = Events::with_capacity(1024);
-    connections.iter_mut().try_for_each(Connection::send)?;
-    let began = Instant::now();
-    let mut window: Option<Window> = None;
-    loop {
-        wait(poll, &mut events, Duration::from_secs(1))?;
-        let mut answers = 0;
-        for event in &events {
-            let connection = &mut connections[event.token().0];
-            // No edge is lost by not reading on: nothing more is due before the next message is sent.
-            if connection.receive()? {
-                connection.send()?;
-                answers += 1;
-            }
-        }
-        let now = Instant::now();
-        match &mut window {
-            None if now - began >= options.warm_up => window = Some(open_window(options)?),
-            None => {}
-            Some(window) => {
-                window.messages += answers;
-                let elapsed = now - window.began;
-                if elapsed >= options.window {
-                    let sample = Sample::new(window.messages as f64 / elapsed.as_secs_f64());
-                    print!("{}", add_cpu(sample, options, window)?.to_lines());
-                    return Ok(());
+    for line in io::stdin().lines() {
+        let line = line.map_err(|e| e.to_string())?;
+        let slice = Duration::from_millis(line.parse().map_err(|e| format!("{line:?}: {e}"))?);
+        let mut window = open_window(options)?;
+        connections.iter_mut().try_for_each(Connection::send)?;
+        let mut under_way = connections.len();
+        while under_way > 0 {
+            wait(poll, &mut events, Duration::from_secs(1))?;
+            let over = window.began.elapsed() >= slice;
+            for event in &events {
+                let connection = &mut connections[event.token().0];
+                // No edge is lost by not reading on: nothing more is due before the next message is sent.
+                if connection.receive()? {
+                    window.messages += 1;
+                    if over {
+                        under_way -= 1;
+                    } else {
+                        connection.send()?;
+                    }
                 }
             }
         }
+        let sample = Sample::new(window.messages as f64 / window.began.elapsed().as_secs_f64());
+        println!("{}end", add_cpu(sample, options, &window)?.to_lines());
     }
+    Ok(())
 }
 
 fn paced(options: &Options, poll: &mut Poll, connections: &mut [Connection]) -> Result<(), String> {

@@ -1,9 +1,9 @@
 //! Programs as entries: Go, Python, and this program itself where an entry needs a process of its own. A missing
 //! language is a reason in the table, not an error.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -122,6 +122,40 @@ impl Hosted {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+}
+
+/// A client that loads a server for a while each time it is asked, and keeps its connections between.
+pub struct Client {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Client {
+    pub fn start(mut command: Command) -> Result<Client, String> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|e| e.to_string())?;
+        let out = child.stdout.take().ok_or("no output")?;
+        Ok(Client { child, out: BufReader::new(out) })
+    }
+
+    /// Has it load the server for a number of milliseconds.
+    pub fn run(&mut self, millis: u64) -> Outcome {
+        let input = self.child.stdin.as_mut().ok_or("no input")?;
+        writeln!(input, "{millis}").map_err(|e| format!("the client: {e}"))?;
+        let mut text = String::new();
+        while !text.ends_with("end\n") {
+            if self.out.read_line(&mut text).map_err(|e| e.to_string())? == 0 {
+                return Err(format!("the client ended: {}", self.child.wait().map_err(|e| e.to_string())?));
+            }
+        }
+        Sample::from_lines(&text)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
