@@ -85,6 +85,7 @@ fn frame_for_the_debugger() {
 }
 
 #[test]
+#[cfg_attr(sinew_emulated, ignore = "the debugger would see the emulator")]
 fn a_debugger_walks_a_green_thread_to_its_entry() {
     const TEST: &str = "a_debugger_walks_a_green_thread_to_its_entry";
     if is_child() {

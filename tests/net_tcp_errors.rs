@@ -1,6 +1,7 @@
 //! TCP's errors, timeouts and limits, compared with those of std's own types.
 
 mod common;
+mod harness;
 
 use std::{
     io::{ErrorKind, IoSlice, Read, Write},
@@ -12,6 +13,7 @@ use common::{
     each_way, sleep, spawn,
     tcp::{TICK, listener, pair, reset, same, std_pair},
 };
+use harness::{good_child, is_child};
 use sinew::net::{TcpListener, TcpStream};
 
 #[test]
@@ -167,11 +169,8 @@ fn a_streams_timeout_stays_when_it_comes_from_std() {
 /// Runs in a process of its own, since the limit is the process's.
 #[test]
 fn too_many_open_files_on_accept_is_told_each_time() {
-    const CHILD: &str = "SINEW_TEST_EMFILE";
-    if std::env::var_os(CHILD).is_none() {
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        let test = ["too_many_open_files_on_accept_is_told_each_time", "--exact", "--nocapture"];
-        assert!(command.args(test).env(CHILD, "1").status().unwrap().success());
+    if !is_child() {
+        good_child("too_many_open_files_on_accept_is_told_each_time");
         return;
     }
     each_way(|| {
@@ -199,6 +198,7 @@ fn too_many_open_files_on_accept_is_told_each_time() {
 }
 
 #[test]
+#[cfg_attr(all(sinew_emulated, target_arch = "x86"), ignore = "qemu-i386 mixes up the TLS of threads after a signal")]
 fn signals_do_not_show() {
     extern "C" fn nothing(_: libc::c_int) {}
     // SAFETY: a handler that does nothing, without SA_RESTART, so that system calls are interrupted.

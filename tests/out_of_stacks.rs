@@ -216,6 +216,7 @@ fn a_maximum_that_stops_everything_is_exceeded_with_a_report() {
 
 #[test]
 #[cfg_attr(any(sinew_asan, sinew_tsan), ignore = "a sanitizer's own memory does not fit into the limit")]
+#[cfg_attr(sinew_emulated, ignore = "qemu-user does not enforce limits on memory")]
 fn a_limit_of_the_kernels_that_stops_everything_aborts_with_a_report() {
     const TEST: &str = "a_limit_of_the_kernels_that_stops_everything_aborts_with_a_report";
     if !is_child() {

@@ -108,6 +108,7 @@ const REGISTERS: &[&str] = if cfg!(any(sinew_switch = "portable", windows)) {
 };
 
 #[test]
+#[cfg_attr(sinew_emulated, ignore = "the debugger would see the emulator")]
 fn a_debugger_walks_a_running_and_a_suspended_context() {
     if env::var_os(DEBUGGED).is_some() {
         return debugged();

@@ -118,7 +118,8 @@ impl Builder {
     }
 
     /// How many bytes of stack a green thread has at least that asks for no size itself. By default a reserve of 256 KiB that
-    /// includes a guard of 16 KiB; at most 1 GiB. Memory is committed page by page as it is touched.
+    /// includes a guard of 16 KiB; at most 1 GiB (512 MiB on
+    /// 32-bit processors). Memory is committed page by page as it is touched.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -157,7 +158,7 @@ impl Builder {
         let stack_class = match self.stack_size {
             None => SizeClass::DEFAULT,
             Some(bytes) => SizeClass::for_size(bytes)
-                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a stack may have at most 1 GiB"))?,
+                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, SizeClass::TOO_LARGE))?,
         };
         membarrier::register();
         fork::install();

@@ -113,7 +113,7 @@ impl Idle {
     /// Whether this worker sleeps, and nobody has picked it to be woken.
     #[inline]
     pub(crate) fn is_sleeping(&self, index: usize) -> bool {
-        self.places[index].0.load(Ordering::Relaxed) == LISTED
+        self.places[index].0.load(Ordering::Acquire) == LISTED
     }
 
     /// Starts searching, unless half of the `busy` workers (those that do not sleep, the caller among them) do already.
@@ -143,7 +143,8 @@ impl Idle {
         let mut sleepers = lock(&self.sleepers);
         debug_assert!(!sleepers.contains(&index));
         sleepers.push(index);
-        self.places[index].0.store(LISTED, Ordering::Relaxed);
+        // Releases what the worker says of its sleep, for who asks `is_sleeping`.
+        self.places[index].0.store(LISTED, Ordering::Release);
         let change = if was_searching { SLEEPER - SEARCHER } else { SLEEPER };
         let before = self.counts.fetch_add(change, Ordering::SeqCst);
         debug_assert!(!was_searching || searching(before) > 0);

@@ -200,11 +200,12 @@ impl Worker {
     /// See the module's documentation. True if the worker was woken to search, and counts as a searcher.
     fn sleep(&self, searching: bool) -> bool {
         let runtime = self.runtime();
-        // Step 1, fence included.
-        runtime.idle.prepare_sleep(self.index, searching);
         // SAFETY: the owner.
         let timers = unsafe { !(*self.wheel.get()).is_empty() };
+        // Before it is listed, for who finds it listed goes by this.
         self.shared.expects.store(timers || self.reactor.has_sources(), Ordering::Relaxed);
+        // Step 1, fence included.
+        runtime.idle.prepare_sleep(self.index, searching);
         if !self.anything_to_find() {
             self.poll(self.sleep_time());
         }

@@ -102,7 +102,10 @@ fn a_registration_moves_to_whom_it_serves() {
             })
         }
     });
-    thread::sleep(Duration::from_millis(20));
+    // It has found nothing, then, and waits.
+    while source.home.load(Ordering::Acquire) == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
     peer.write_all(b"a").unwrap();
     let (byte, first_home) = first.join().unwrap();
     assert_eq!(byte, b'a');

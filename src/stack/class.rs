@@ -16,21 +16,25 @@ pub(crate) struct SizeClass(u8);
 
 /// The least usable size. Rust's own panic machinery needs a good part of it.
 const MIN_USABLE: usize = 16 << 10;
-/// The most usable bytes that can be asked for.
-const MAX_USABLE: usize = 1 << 30;
+/// The most usable bytes that can be asked for: 1 GiB, or 512 MiB where no mapping may reach 2 GiB.
+const MAX_USABLE: usize = if usize::BITS < 64 { 512 << 20 } else { 1 << 30 };
 /// What a guard takes, rounded up to whole pages: C frames without stack probes can step over a single page.
 const GUARD: usize = 16 << 10;
 /// The reserve of class 0, as a power of two: 32 KiB.
 const MIN_SHIFT: u32 = 15;
 
 impl SizeClass {
-    /// How many classes there are. The last one's reserve is 2 GiB, so that 1 GiB can be asked for.
-    pub(crate) const COUNT: usize = 17;
+    /// How many classes there are. The last one's reserve is twice [`MAX_USABLE`], so that so much can be asked for.
+    pub(crate) const COUNT: usize = (MAX_USABLE.ilog2() + 2 - MIN_SHIFT) as usize;
+
+    /// What to say to who asks for more than there is a class for.
+    pub(crate) const TOO_LARGE: &str =
+        if usize::BITS < 64 { "a stack may have at most 512 MiB" } else { "a stack may have at most 1 GiB" };
 
     /// The class of a thread that asks for no size: a reserve of 256 KiB.
     pub(crate) const DEFAULT: Self = Self(3);
 
-    /// The smallest class with at least `bytes` usable bytes; none if that is more than 1 GiB.
+    /// The smallest class with at least `bytes` usable bytes; none if that is more than [`MAX_USABLE`].
     pub(crate) fn for_size(bytes: usize) -> Option<Self> {
         if bytes > MAX_USABLE {
             return None;
@@ -90,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_size_asked_for_is_usable_in_full_and_the_class_is_the_smallest() {
-        for asked in [0, 1, 16 << 10, (16 << 10) + 1, 240 << 10, 256 << 10, 1 << 20, (1 << 30) - 1, 1 << 30] {
+        for asked in [0, 1, 16 << 10, (16 << 10) + 1, 240 << 10, 256 << 10, 1 << 20, MAX_USABLE - 1, MAX_USABLE] {
             let class = SizeClass::for_size(asked).unwrap();
             assert!(class.bytes() >= asked, "{asked}: {class:?}");
             assert!(class.bytes() >= MIN_USABLE);
@@ -101,8 +105,8 @@ mod tests {
     }
 
     #[test]
-    fn a_size_beyond_one_gib_has_none() {
-        for asked in [(1 << 30) + 1, 2 << 30, usize::MAX] {
+    fn a_size_beyond_the_most_has_none() {
+        for asked in [MAX_USABLE + 1, 2 * MAX_USABLE, usize::MAX] {
             assert_eq!(SizeClass::for_size(asked), None, "{asked}");
         }
     }

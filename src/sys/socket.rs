@@ -10,7 +10,6 @@ use std::{
     mem::{self, MaybeUninit},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
-    ptr,
     time::Instant,
 };
 
@@ -216,7 +215,7 @@ pub(crate) fn recv(fd: RawFd, buf: &mut [u8], peek: bool) -> io::Result<usize> {
     // SAFETY: the same.
     return checked_len(unsafe {
         // The bare system call: libc's function is a point of thread cancellation, which costs, and hooks may stand there (rule 6).
-        let (no_address, no_length) = (ptr::null_mut::<c_void>(), ptr::null_mut::<c_void>());
+        let (no_address, no_length) = (std::ptr::null_mut::<c_void>(), std::ptr::null_mut::<c_void>());
         libc::syscall(libc::SYS_recvfrom, fd, buf.as_mut_ptr(), buf.len(), flags, no_address, no_length) as isize
     });
     #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
@@ -242,7 +241,7 @@ pub(crate) fn send(fd: RawFd, buf: &[u8]) -> io::Result<usize> {
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     // SAFETY: the same. For the bare call see `recv`.
     return checked_len(unsafe {
-        let no_address = ptr::null::<c_void>();
+        let no_address = std::ptr::null::<c_void>();
         libc::syscall(libc::SYS_sendto, fd, buf.as_ptr(), buf.len(), SEND_FLAGS, no_address, 0_usize) as isize
     });
     #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]

@@ -160,7 +160,7 @@ impl Builder {
     /// Spawns the thread. See [`spawn`].
     ///
     /// # Errors
-    /// No stack can be had at the moment, and the error names the limit; or the size is over 1 GiB.
+    /// No stack can be had at the moment, and the error names the limit; or the size is over 1 GiB (512 MiB on 32-bit processors).
     ///
     /// # Panics
     /// If the name has a NUL byte.
@@ -216,7 +216,7 @@ impl Builder {
             None => None,
             Some(bytes) => Some(
                 SizeClass::for_size(bytes)
-                    .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a stack may have at most 1 GiB"))?,
+                    .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, SizeClass::TOO_LARGE))?,
             ),
         };
         let name = self.name.map(String::into_boxed_str);

@@ -150,12 +150,16 @@ impl Random {
 }
 
 /// How many green threads may be suspended at once: `wanted`, or fewer where each guard, or AddressSanitizer's record of
-/// each stack that ends, costs mappings, of which a process may have 65,530.
+/// each stack that ends, costs mappings, of which a process may have 65,530. Under
+/// an emulator guards do too, and it is slow.
 pub(crate) fn at_most_suspended(wanted: usize) -> usize {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
     let kernel = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let guards_cost_mappings = cfg!(sinew_guard = "mprotect") || kernel < (6, 13);
+    if cfg!(sinew_emulated) {
+        return wanted.min(4_000);
+    }
     match (guards_cost_mappings, cfg!(sinew_asan)) {
         (true, _) => wanted.min(12_000),
         (false, true) => wanted.min(50_000),

@@ -80,6 +80,7 @@ fn the_line_on_stderr_comes_once_and_names_the_limit() {
 /// By markers, they fit; by protection, they end at the kernel's limit on mappings, with an error and not with a crash.
 #[test]
 #[cfg_attr(sinew_tsan, ignore = "the sanitizer's own mappings would be counted too")]
+#[cfg_attr(target_pointer_width = "32", ignore = "addresses run out long before")]
 fn two_hundred_thousand_guarded_stacks_or_the_limit_on_mappings() {
     if !is_child() {
         let output = run_good_child("limits::two_hundred_thousand_guarded_stacks_or_the_limit_on_mappings");
@@ -119,6 +120,7 @@ fn two_hundred_thousand_guarded_stacks_or_the_limit_on_mappings() {
 }
 
 #[test]
+#[cfg_attr(sinew_emulated, ignore = "qemu-user does not enforce limits on memory")]
 fn want_of_memory_is_told_and_small_slabs_are_tried_before() {
     if !is_child() {
         let output = run_good_child("limits::want_of_memory_is_told_and_small_slabs_are_tried_before");
