@@ -189,7 +189,7 @@ impl Idle {
     }
 
     /// [`wake_one`](Self::wake_one) without the fence: for spawns into the worker's own deque, where a miss costs only
-    /// time, since the monitor looks at the deques once a tick.
+    /// time, since the owner looks at its deque once a tick, and the monitor at all of them.
     #[inline]
     pub(crate) fn wake_hint(&self) -> Option<usize> {
         let counts = self.counts.load(Ordering::Relaxed);

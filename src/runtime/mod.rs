@@ -16,7 +16,7 @@
 // | `park`, `idle` | searching and sleeping |
 // | `shortage` | what an idle worker does when stacks are short |
 // | `place` | balance among started threads |
-// | `monitor` | the tick |
+// | `monitor` | watches over workers that do not look at the clock |
 // | `blocking` | OS threads for calls that block |
 // | `deque`, `inbox`, `shared_queue` | the queues |
 // | `timer` | the timer wheel |

@@ -153,7 +153,7 @@ pub(crate) struct Worker {
     pub(crate) perhaps_unwinding: Cell<u32>,
     /// Times that something was picked to run; watched by the monitor.
     pub(crate) resumes: AtomicU64,
-    /// Somebody wants the worker to look up: the monitor's tick, a message in the inbox, a shutdown.
+    /// Somebody wants the worker to look up: the monitor, whoever sent the first message to the inbox, a shutdown.
     pub(crate) attention: AtomicBool,
     /// The worker's own context: its loop that searches and sleeps.
     pub(crate) root: UnsafeCell<Context>,
