@@ -25,11 +25,16 @@
 //! forces the portable one. Under `--cfg sinew_tsan` and `--cfg sinew_asan` each switch is announced to the sanitizer;
 //! ThreadSanitizer needs a native port.
 //!
+//! Coroutines switch asymmetrically: `linked.rs` states the second half of the contract, and each port has a file for it
+//! in `linked/`.
+//!
 //! A port may keep something in the stack itself between `prepare` and `discard`: so `discard` comes before the stack's
 //! memory is given back or used again.
 
 #[cfg(any(sinew_tsan, sinew_asan))]
 mod sanitizer;
+
+pub(crate) mod linked;
 
 #[cfg_attr(all(target_arch = "x86_64", not(windows), not(sinew_switch = "portable")), path = "x86_64.rs")]
 #[cfg_attr(all(target_arch = "aarch64", not(windows), not(sinew_switch = "portable")), path = "aarch64.rs")]

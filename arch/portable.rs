@@ -61,13 +61,26 @@ struct Fiber {
 const FIBER: usize = size_of::<Fiber>().next_multiple_of(16);
 
 /// The memory that a coroutine runs on, which belongs to whoever prepared it.
-struct Range {
+pub(in crate::arch) struct Range {
     base: StackPointer,
     limit: StackPointer,
     #[cfg(windows)]
     committed: usize,
     #[cfg(windows)]
     guaranteed: usize,
+}
+
+impl Range {
+    pub(in crate::arch) fn new(base: usize, limit: usize) -> Self {
+        Self {
+            base: StackPointer::new(base).expect("not null"),
+            limit: StackPointer::new(limit).expect("not null"),
+            #[cfg(windows)]
+            committed: limit,
+            #[cfg(windows)]
+            guaranteed: 0,
+        }
+    }
 }
 
 // SAFETY: `prepare`'s caller promises a mapped range that is this context's alone, and is answerable for its guard.
@@ -124,14 +137,7 @@ pub(super) unsafe fn prepare(context: &mut Context, top: *mut u8, limit: *mut u8
     let least = limit.addr().saturating_add(MIN_STACK_SIZE);
     assert!(!limit.is_null() && base >= least, "a stack is smaller than the least possible");
     let fiber = top.wrapping_sub(FIBER).cast::<Fiber>();
-    let range = Range {
-        base: StackPointer::new(fiber.expose_provenance()).expect("not null"),
-        limit: StackPointer::new(limit.expose_provenance()).expect("not null"),
-        #[cfg(windows)]
-        committed: limit.addr(),
-        #[cfg(windows)]
-        guaranteed: 0,
-    };
+    let range = Range::new(fiber.expose_provenance(), limit.expose_provenance());
     let coroutine = Coroutine::with_stack(range, move |yielder: &Yielder<(), *mut Fiber>, ()| -> Infallible {
         // SAFETY: the fiber was written before the first resume. The root loop borrows its other field (invariant a).
         unsafe { (&raw mut (*fiber).yielder).write(yielder) };

@@ -32,6 +32,13 @@ mod tsan {
             self.0 = unsafe { __tsan_create_fiber(0) };
         }
 
+        /// For a call on the suspended stack of this fiber, below what lies there.
+        pub(crate) fn below(&self) -> Self {
+            let mut fiber = Self::EMPTY;
+            fiber.create(ptr::null_mut(), ptr::null_mut());
+            fiber
+        }
+
         pub(crate) fn destroy(&mut self) {
             if !self.0.is_null() {
                 // SAFETY: made by `create`, or the fiber of a suspended context, which is not the running one.
@@ -91,6 +98,12 @@ mod asan {
 
         pub(crate) fn create(&mut self, top: *mut u8, limit: *mut u8) {
             *self = Self { bottom: limit.cast(), size: top.addr() - limit.addr(), fake_stack: ptr::null_mut() };
+        }
+
+        /// For a call on the suspended stack of this fiber, below what lies there: the same bounds, and a fake stack of its
+        /// own.
+        pub(crate) fn below(&self) -> Self {
+            Self { fake_stack: ptr::null_mut(), ..*self }
         }
 
         /// Gives the fake stack back, and lifts what the frames had poisoned, as no frame will return to lift it.

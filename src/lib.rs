@@ -80,6 +80,8 @@
 #[path = "../arch/mod.rs"]
 mod arch;
 #[cfg(not(loom))]
+pub mod coroutine;
+#[cfg(not(loom))]
 pub mod guide;
 #[cfg(not(loom))]
 pub mod net;

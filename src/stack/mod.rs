@@ -37,6 +37,7 @@ pub(crate) use self::{
     class::SizeClass,
     error::{Limit, StackError},
     pool::{StackPool, Statistics},
+    registry::Tenant,
 };
 
 use crate::sys::memory;
@@ -71,6 +72,15 @@ impl Stack {
     #[inline]
     pub(crate) fn limit(&self) -> *mut u8 {
         self.limit.as_ptr()
+    }
+
+    /// The handle of the stack of this class that ends at `top`.
+    ///
+    /// # Safety
+    /// A handle to it was given up for these two, and this is the only one again.
+    pub(crate) unsafe fn from_top(top: NonNull<u8>, class: SizeClass) -> Self {
+        // SAFETY: the address lies inside the stack's mapping, so it is not null.
+        Self { limit: unsafe { NonNull::new_unchecked(top.as_ptr().wrapping_sub(class.bytes())) }, class }
     }
 
     /// The size it comes in.

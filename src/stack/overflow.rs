@@ -10,7 +10,7 @@
 //!
 //! Who runs on a stack is known to the layers above; they register a [`Describer`].
 
-use super::registry::{self, Place};
+use super::registry::{self, Place, Tenant};
 use crate::sys::report::Text;
 use crate::sys::signal;
 use std::fmt::Write;
@@ -84,7 +84,11 @@ fn overflown(address: usize, pointer: Option<usize>) -> Option<Place> {
 }
 
 fn report(place: Place) {
-    let mut who = Describe { name: Text::new(), id: None, raise: "sinew::thread::Builder::stack_size" };
+    let (whose, raise) = match place.tenant {
+        Tenant::Threads => ("", "sinew::thread::Builder::stack_size"),
+        Tenant::Coroutines => ("a coroutine of ", "sinew::coroutine::stack::DefaultStack::new"),
+    };
+    let mut who = Describe { name: Text::new(), id: None, raise };
     let describer = DESCRIBER.load(Ordering::Acquire);
     if !describer.is_null() {
         // SAFETY: only `set_describer` stores here, and what it stores is a `Describer`.
@@ -97,7 +101,7 @@ fn report(place: Place) {
     };
     let mut text = Text::<512>::new();
     // A text of fixed capacity takes everything, and cuts.
-    let _ = write!(text, "\nthread '{name}'");
+    let _ = write!(text, "\n{whose}thread '{name}'");
     if let Some(id) = who.id {
         let _ = write!(text, " ({id})");
     }

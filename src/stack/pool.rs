@@ -20,7 +20,7 @@
 //! 2. Nothing lives on a free stack (rule 3): whoever releases one has unwound it.
 //! 3. The pages of a cold stack have been given back. Those of a warm one have, but for its top [`KEEP`] bytes.
 
-use super::{Limit, SizeClass, Stack, StackError, guard, overflow, slab::Slab};
+use super::{Limit, SizeClass, Stack, StackError, guard, overflow, registry::Tenant, slab::Slab};
 use crate::primitive::{AtomicU32, Mutex, Ordering, lock};
 use crate::sys::report::write_stderr;
 
@@ -44,6 +44,7 @@ pub(crate) struct StackPool {
 
 #[derive(Debug)]
 struct Inner {
+    tenant: Tenant,
     classes: [Class; SizeClass::COUNT],
     /// The configured maximum of `live`.
     max: Option<usize>,
@@ -84,9 +85,15 @@ impl StackPool {
     /// A pool that hands out at most `max` stacks at once. It maps nothing yet, and sees to it that an overflow is
     /// reported.
     pub(crate) fn new(max: Option<usize>) -> Self {
+        Self::for_tenant(Tenant::Threads, max)
+    }
+
+    /// The same, for threads or for coroutines.
+    pub(crate) fn for_tenant(tenant: Tenant, max: Option<usize>) -> Self {
         overflow::install();
         let class = |_| Class { slabs: Vec::new(), next_slab: FIRST_SLAB, warm: Vec::new(), cold: Vec::new() };
         let inner = Inner {
+            tenant,
             classes: std::array::from_fn(class),
             max,
             extra: 0,
@@ -274,7 +281,7 @@ impl Inner {
         {
             return Err(Limit::Configured(max));
         }
-        let stack = self.classes[class.index()].acquire(class)?;
+        let stack = self.classes[class.index()].acquire(class, self.tenant)?;
         self.live += 1;
         self.high_water = self.high_water.max(self.live);
         Ok(stack)
@@ -297,7 +304,7 @@ impl Inner {
 }
 
 impl Class {
-    fn acquire(&mut self, class: SizeClass) -> Result<Stack, Limit> {
+    fn acquire(&mut self, class: SizeClass, tenant: Tenant) -> Result<Stack, Limit> {
         if let Some(stack) = self.warm.pop().or_else(|| self.cold.pop()) {
             return Ok(stack);
         }
@@ -305,7 +312,7 @@ impl Class {
             return result;
         }
         let count = self.next_slab.min(MAX_SLAB / class.reserve()).max(1);
-        self.slabs.push(Slab::new(class, count).map_err(guard::why)?);
+        self.slabs.push(Slab::new(class, count, tenant).map_err(guard::why)?);
         self.next_slab = (count * 2).max(FIRST_SLAB);
         // Kept also if its first guard cannot be made: the next try needs no new mapping.
         self.slabs.last_mut().and_then(Slab::bump).expect("a new slab has a stack")

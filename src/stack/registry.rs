@@ -5,7 +5,7 @@
 //!
 //! # State
 //!
-//! | `version` | the entry's `base`, `len` and `reserve` |
+//! | `version` | the entry's `base`, `len`, `reserve` and `coroutines` |
 //! |---|---|
 //! | odd | are being changed, by the holder of `VACANT`'s lock |
 //! | even | describe one slab, or none (`len` is 0) |
@@ -27,7 +27,7 @@
 
 use super::{SizeClass, class::guard_bytes};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, PoisonError};
 
 /// One slab's address range and the distance between its stacks, or a vacancy.
@@ -37,6 +37,8 @@ pub(crate) struct Entry {
     base: AtomicUsize,
     len: AtomicUsize,
     reserve: AtomicUsize,
+    /// Whether coroutines run there.
+    coroutines: AtomicBool,
     next: *const Entry,
 }
 
@@ -56,10 +58,21 @@ pub(crate) struct Place {
     pub(crate) limit: usize,
     /// Where its memory ends.
     pub(crate) top: usize,
+    /// What runs there.
+    pub(crate) tenant: Tenant,
+}
+
+/// What a pool's stacks are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tenant {
+    /// Green threads.
+    Threads,
+    /// Coroutines.
+    Coroutines,
 }
 
 /// Enters a slab that begins at `base` and holds `count` stacks.
-pub(crate) fn enter(base: usize, count: usize, class: SizeClass) -> &'static Entry {
+pub(crate) fn enter(base: usize, count: usize, class: SizeClass, tenant: Tenant) -> &'static Entry {
     let mut vacant = VACANT.lock().unwrap_or_else(PoisonError::into_inner);
     let entry = vacant.pop().unwrap_or_else(|| {
         let entry = Box::leak(Box::new(Entry {
@@ -67,20 +80,21 @@ pub(crate) fn enter(base: usize, count: usize, class: SizeClass) -> &'static Ent
             base: AtomicUsize::new(0),
             len: AtomicUsize::new(0),
             reserve: AtomicUsize::new(1),
+            coroutines: AtomicBool::new(false),
             next: HEAD.load(Ordering::Relaxed),
         }));
         // The lock is held, so nobody else has moved the head since it was read.
         HEAD.store(entry, Ordering::Release);
         entry
     });
-    entry.change(base, count * class.reserve(), class.reserve());
+    entry.change(base, count * class.reserve(), class.reserve(), tenant);
     entry
 }
 
 /// Takes a slab out again.
 pub(crate) fn leave(entry: &'static Entry) {
     let mut vacant = VACANT.lock().unwrap_or_else(PoisonError::into_inner);
-    entry.change(0, 0, 1);
+    entry.change(0, 0, 1, Tenant::Threads);
     vacant.push(entry);
 }
 
@@ -89,11 +103,11 @@ pub(crate) fn find(address: usize) -> Option<Place> {
     let mut next = HEAD.load(Ordering::Acquire).cast_const();
     // SAFETY: an entry that is reachable is never freed (invariant 3).
     while let Some(entry) = unsafe { next.as_ref() } {
-        if let Some((base, len, reserve)) = entry.read()
+        if let Some((base, len, reserve, tenant)) = entry.read()
             && address.wrapping_sub(base) < len
         {
             let guard = address - (address - base) % reserve;
-            return Some(Place { guard, limit: guard + guard_bytes(), top: guard + reserve });
+            return Some(Place { guard, limit: guard + guard_bytes(), top: guard + reserve, tenant });
         }
         next = entry.next;
     }
@@ -102,20 +116,22 @@ pub(crate) fn find(address: usize) -> Option<Place> {
 
 impl Entry {
     /// The caller holds the lock (invariant 1).
-    fn change(&self, base: usize, len: usize, reserve: usize) {
+    fn change(&self, base: usize, len: usize, reserve: usize, tenant: Tenant) {
         let version = self.version.load(Ordering::Relaxed);
         self.version.store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         self.base.store(base, Ordering::Relaxed);
         self.len.store(len, Ordering::Relaxed);
         self.reserve.store(reserve, Ordering::Relaxed);
+        self.coroutines.store(tenant == Tenant::Coroutines, Ordering::Relaxed);
         self.version.store(version.wrapping_add(2), Ordering::Release);
     }
 
-    fn read(&self) -> Option<(usize, usize, usize)> {
+    fn read(&self) -> Option<(usize, usize, usize, Tenant)> {
         let before = self.version.load(Ordering::Acquire);
-        let fields =
-            (self.base.load(Ordering::Relaxed), self.len.load(Ordering::Relaxed), self.reserve.load(Ordering::Relaxed));
+        let tenant = if self.coroutines.load(Ordering::Relaxed) { Tenant::Coroutines } else { Tenant::Threads };
+        let (base, len) = (self.base.load(Ordering::Relaxed), self.len.load(Ordering::Relaxed));
+        let fields = (base, len, self.reserve.load(Ordering::Relaxed), tenant);
         fence(Ordering::Acquire);
         (before.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == before).then_some(fields)
     }
@@ -131,9 +147,11 @@ mod tests {
     #[test]
     fn an_address_is_found_in_its_stack_until_the_slab_leaves() {
         let class = SizeClass::DEFAULT;
-        let (entry, other) = (enter(BASE, 4, class), enter(BASE + (1 << 30), 1, class));
+        let (entry, other) =
+            (enter(BASE, 4, class, Tenant::Coroutines), enter(BASE + (1 << 30), 1, class, Tenant::Threads));
         let second = BASE + class.reserve();
-        let place = Place { guard: second, limit: second + guard_bytes(), top: second + class.reserve() };
+        let tenant = Tenant::Coroutines;
+        let place = Place { guard: second, limit: second + guard_bytes(), top: second + class.reserve(), tenant };
         assert_eq!(find(second), Some(place));
         assert_eq!(find(place.top - 1), Some(place));
         assert_eq!(find(BASE - 1), None);
@@ -154,7 +172,7 @@ mod tests {
                 for i in 0..20_000 {
                     let class = classes[i % classes.len()];
                     // The slab's address tells its class, so a reader can check that both belong together.
-                    leave(enter(base + (class.index() << 30), 8, class));
+                    leave(enter(base + (class.index() << 30), 8, class, Tenant::Threads));
                 }
                 stop.store(true, Ordering::Relaxed);
             });

@@ -8,7 +8,8 @@
 //!
 //! A guard is made when its stack is handed out first, so a slab that nobody has used yet costs nothing but addresses.
 
-use super::{Limit, SizeClass, Stack, class::guard_bytes, guard, guard::Guard, registry};
+use super::{Limit, SizeClass, Stack, class::guard_bytes, guard, guard::Guard, registry, registry::Tenant};
+use corosensei::stack::valgrind::ValgrindStackRegistration;
 use memmap2::{MmapOptions, MmapRaw};
 use std::io;
 use std::ptr::NonNull;
@@ -23,13 +24,15 @@ pub(crate) struct Slab {
     bump: usize,
     /// How many of the guards take mappings.
     protected: usize,
+    /// The stacks as valgrind knows them; a few instructions each, once, when it does not run.
+    known: Vec<ValgrindStackRegistration>,
     /// Whether it stays mapped for ever, because something on it could not be unwound (rule 3).
     entry: &'static registry::Entry,
 }
 
 impl Slab {
     /// Maps a slab of `count` stacks, or of as many fewer as the kernel grants, at least one.
-    pub(crate) fn new(class: SizeClass, mut count: usize) -> io::Result<Self> {
+    pub(crate) fn new(class: SizeClass, mut count: usize, tenant: Tenant) -> io::Result<Self> {
         let map = loop {
             match map(count * class.reserve()) {
                 Ok(map) => break map,
@@ -37,8 +40,8 @@ impl Slab {
                 Err(_) => count /= 2,
             }
         };
-        let entry = registry::enter(map.as_mut_ptr().addr(), count, class);
-        Ok(Self { map: Some(map), class, count, bump: 0, protected: 0, entry })
+        let entry = registry::enter(map.as_mut_ptr().addr(), count, class, tenant);
+        Ok(Self { map: Some(map), class, count, bump: 0, protected: 0, known: Vec::new(), entry })
     }
 
     /// Hands out the next stack that nobody has had yet; `None` if all have been.
@@ -56,6 +59,7 @@ impl Slab {
         Some(unsafe { guard::install(start) }.map(|guard| {
             self.bump += 1;
             self.protected += usize::from(guard == Guard::Protection);
+            self.known.push(ValgrindStackRegistration::new(stack.limit(), self.class.bytes()));
             stack
         }))
     }
@@ -92,6 +96,7 @@ impl Slab {
 impl Drop for Slab {
     fn drop(&mut self) {
         registry::leave(self.entry);
+        self.known.clear();
         drop(self.map.take());
         guard::forget(self.protected);
     }

@@ -1,0 +1,78 @@
+//! Coroutines: functions with a stack of their own that stop in the middle and go on later. They need no runtime.
+//!
+//! [`Coroutine::resume`] runs one until it calls [`Yielder::suspend`] or returns; a value goes in with each resume, and one comes
+//! out with each suspension. It may suspend at any depth of calls, and be resumed by anybody on its OS thread.
+//!
+//! ```
+//! use sinew::coroutine::{Coroutine, CoroutineResult};
+//!
+//! let mut average = Coroutine::new(|yielder, first: f64| {
+//!     let (mut sum, mut count) = (first, 1.0);
+//!     loop {
+//!         sum += yielder.suspend(sum / count);
+//!         count += 1.0;
+//!         if count > 3.0 {
+//!             return "enough";
+//!         }
+//!     }
+//! });
+//! assert_eq!(average.resume(10.0), CoroutineResult::Yield(10.0));
+//! assert_eq!(average.resume(20.0), CoroutineResult::Yield(15.0));
+//! assert_eq!(average.resume(60.0), CoroutineResult::Yield(30.0));
+//! assert_eq!(average.resume(0.0), CoroutineResult::Return("enough"));
+//! ```
+//!
+//! # Coming from corosensei
+//!
+//! Names, signatures and meaning are those of the [`corosensei`](https://docs.rs/corosensei/0.3) crate, version 0.3: put
+//! `sinew::coroutine` where the `use` line says `corosensei`. What differs:
+//!
+//! - [`DefaultStack`](stack::DefaultStack) comes from a pool and goes back to it, so creating a coroutine maps no memory. By default
+//!   it has 240 KiB, not 1 MiB; [`DefaultStack::new`](stack::DefaultStack::new) takes another size.
+//! - [`Coroutine`] is never `Sync`.
+//! - A coroutine that panics while it is unwound by `drop` lets the panic out of `drop`, as other destructors do. corosensei aborts.
+//! - With `panic = "abort"`, a suspended coroutine that is dropped is leaked with its stack, and a line on stderr says so once;
+//!   a scoped one aborts the process, since it may borrow.
+//! - A closure that does not fit on its stack is refused with a panic.
+//!
+//! # Where it may be used
+//!
+//! On OS threads, in green threads, and inside other coroutines. What a coroutine calls may block: in a green thread that suspends the
+//! whole thread, coroutine and all, and others run meanwhile. Nothing else can resume the coroutine then, because `resume` borrows
+//! it.
+//!
+//! A coroutine stays on the OS thread that made it; so one that a green thread left in a `std::thread_local!` may be
+//! resumed by another green thread of that worker. What the coroutine then asks of its surroundings (`thread::current`, green locals) it is
+//! told of the thread that resumes it. A scope of threads that it has open waits in whichever thread ends it, and a green
+//! local that it is inside the `with` of stays until it is out, even if the thread that the local belonged to has ended.
+//!
+//! std's thread-locals know nothing of this: **a coroutine must not be left suspended inside the `with` of a `std::thread_local!` if it is
+//! itself kept in one**, because std may drop the first when the OS thread ends and the coroutine after it.
+//!
+//! # Panics, cancellation, backtraces
+//!
+//! A panic in a coroutine goes on in whoever resumed it, and so does the cancellation of a green thread that was raised there. A
+//! backtrace taken inside a coroutine continues in its resumer, in `std::backtrace` and in debuggers.
+//!
+//! # Overflow
+//!
+//! Below each pooled stack lies a guard. Running into it is reported on stderr, with the thread and the size, and aborts
+//! the process. That takes an alternate signal stack, as the coroutine's own is full: std gives one to the main thread and
+//! to each that `std::thread` starts, and sinew to its workers. A thread that was started by other means (a callback of a C
+//! library) has to call [`sigaltstack`](https://man7.org/linux/man-pages/man2/sigaltstack.2.html) itself, with at least
+//! `sysconf(_SC_MINSIGSTKSZ)` bytes and better 64 KiB; else the process dies of a bare `SIGSEGV`.
+#![allow(clippy::module_inception, reason = "the module is named for the type that it is about")]
+
+mod coroutine;
+mod on_stack;
+mod scoped;
+pub mod stack;
+pub mod trap;
+mod unwind;
+mod word;
+mod yielder;
+
+pub use coroutine::{Coroutine, CoroutineResult};
+pub use on_stack::on_stack;
+pub use scoped::{ScopedCoroutine, ScopedCoroutineRef};
+pub use yielder::Yielder;

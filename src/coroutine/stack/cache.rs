@@ -1,0 +1,166 @@
+//! The stacks that an OS thread keeps for its next coroutines, over the pool that all threads share.
+//!
+//! A list for each size class, linked through the topmost words of the free stacks themselves, the last one used first: its top
+//! pages are warm. Each word pair says how long the list is from there on, so that a list can be bounded without a count beside it.
+//!
+//! A stack that goes from here to the pool gives the memory of its deep pages back; one that stays keeps it. So a list is bounded in
+//! bytes too.
+//!
+//! # State
+//!
+//! | `most` | meaning |
+//! |---|---|
+//! | 0, `closed` false | this OS thread has returned no stack yet |
+//! | above 0 | lists hold at most this many, fewer of the large classes |
+//! | 0, `closed` true | the OS thread ends, and its stacks went to the pool: what comes now goes there too |
+
+use crate::stack::{SizeClass, Stack, StackPool, Tenant};
+use std::{
+    cell::Cell,
+    io,
+    ptr::{self, NonNull},
+    sync::LazyLock,
+};
+
+/// Never dropped, so that stacks stay mapped whatever outlives `main`.
+static POOL: LazyLock<StackPool> = LazyLock::new(|| StackPool::for_tenant(Tenant::Coroutines, None));
+
+/// How many of a class are kept.
+const MOST: usize = 32;
+/// How many bytes of address space of one class are kept, but at least two stacks.
+const MOST_BYTES: usize = 8 << 20;
+
+/// What lies at the top of a free stack.
+struct Free {
+    next: *mut Free,
+    /// How many are in the list, this one included.
+    length: usize,
+}
+
+struct Cache {
+    lists: [Cell<*mut Free>; SizeClass::COUNT],
+    most: Cell<usize>,
+    closed: Cell<bool>,
+}
+
+std::thread_local! {
+    /// Without a destructor, so that it can be used at any time, and by plain loads and stores.
+    static CACHE: Cache = const {
+        Cache { lists: [const { Cell::new(ptr::null_mut()) }; SizeClass::COUNT], most: Cell::new(0), closed: Cell::new(false) }
+    };
+    /// Its destructor empties the cache.
+    static EMPTIES: Empties = const { Empties };
+}
+
+struct Empties;
+
+impl Drop for Empties {
+    fn drop(&mut self) {
+        CACHE.with(|cache| {
+            cache.most.set(0);
+            cache.closed.set(true);
+            for (index, list) in cache.lists.iter().enumerate() {
+                let class = SizeClass::from_index(index as u8);
+                POOL.release_batch(Stacks(list.replace(ptr::null_mut()), class));
+            }
+        });
+    }
+}
+
+/// The stacks of a list that belongs to nobody else.
+struct Stacks(*mut Free, SizeClass);
+
+impl Iterator for Stacks {
+    type Item = Stack;
+
+    fn next(&mut self) -> Option<Stack> {
+        let free = NonNull::new(self.0)?;
+        // SAFETY: what is in a list is a free stack, whose top words are a link; it is taken out.
+        unsafe {
+            self.0 = free.read().next;
+            Some(Stack::from_top(free.add(1).cast(), self.1))
+        }
+    }
+}
+
+/// Takes a stack of this class, by the end of its memory. Never inlined (rule 8).
+#[inline(never)]
+pub(super) fn take(class: SizeClass) -> io::Result<NonNull<u8>> {
+    let kept = CACHE.with(|cache| {
+        let list = &cache.lists[class.index()];
+        let free = NonNull::new(list.get())?;
+        // SAFETY: what is in a list is a free stack, whose top words are a link.
+        unsafe {
+            list.set((*free.as_ptr()).next);
+            Some(free.add(1).cast())
+        }
+    });
+    match kept {
+        Some(top) => Ok(top),
+        None => take_from_pool(class),
+    }
+}
+
+#[cold]
+fn take_from_pool(class: SizeClass) -> io::Result<NonNull<u8>> {
+    let stack = POOL.acquire(class)?;
+    Ok(NonNull::new(stack.top()).expect("the end of a mapping is not null"))
+}
+
+/// Takes a stack back. Never inlined (rule 8).
+///
+/// # Safety
+/// It came from [`take`] with this class, and nothing lives on it (rule 3).
+#[inline(never)]
+pub(super) unsafe fn put(top: NonNull<u8>, class: SizeClass) {
+    CACHE.with(|cache| {
+        let list = &cache.lists[class.index()];
+        let next = list.get();
+        // SAFETY: a link of this list, or the topmost words of the stack that is the caller's.
+        unsafe {
+            let length = next.as_ref().map_or(0, |next| next.length) + 1;
+            if length > cache.most.get() || class > SizeClass::DEFAULT && length > most_of(class) {
+                return put_slow(cache, top, class);
+            }
+            let free = top.cast::<Free>().sub(1);
+            free.write(Free { next, length });
+            list.set(free.as_ptr());
+        }
+    });
+}
+
+/// Of the classes above the default.
+fn most_of(class: SizeClass) -> usize {
+    (MOST_BYTES / class.reserve()).max(2)
+}
+
+/// # Safety
+/// As [`put`].
+#[cold]
+unsafe fn put_slow(cache: &Cache, top: NonNull<u8>, class: SizeClass) {
+    // SAFETY: the handle was given up in `take`.
+    let stack = unsafe { Stack::from_top(top, class) };
+    if cache.closed.get() {
+        return POOL.release(stack);
+    }
+    if cache.most.get() == 0 {
+        // The first that this OS thread returns. Too late if it ends already.
+        if EMPTIES.try_with(|_| ()).is_err() {
+            cache.closed.set(true);
+            return POOL.release(stack);
+        }
+        cache.most.set(MOST);
+        // SAFETY: as promised.
+        return unsafe { put(top, class) };
+    }
+    // Half of them go, so that the next ones find room.
+    let list = &cache.lists[class.index()];
+    let half = cache.most.get().min(if class > SizeClass::DEFAULT { most_of(class) } else { MOST }) / 2;
+    let taken = std::iter::from_fn(|| {
+        let mut from = Stacks(list.get(), class);
+        let first = from.next();
+        list.set(from.0);
+        first
+    });
+    POOL.release_batch(std::iter::once(stack).chain(taken.take(half)));
+}

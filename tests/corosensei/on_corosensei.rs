@@ -1,0 +1,6 @@
+//! The scenarios on corosensei's.
+
+use corosensei as subject;
+
+#[path = "scenarios.rs"]
+mod scenarios;
