@@ -1,22 +1,19 @@
-//! The switch: corosensei's resume + suspend (the yardstick) beside a yield between two green threads and a
-//! park/unpark round trip, on one worker.
+//! What a context switch costs: coroutines beside corosensei's, a plain call, `swapcontext`, generator-rs and a hand-over
+//! between OS threads; making, starting and unwinding one; many of them in random order; and green threads that yield
+//! and wake each other, on one worker.
 
-use std::hint::black_box;
+mod switch {
+    pub(crate) mod create;
+    pub(crate) mod many;
+    pub(crate) mod others;
+    pub(crate) mod round_trip;
+}
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-
-fn resume_and_suspend(c: &mut Criterion) {
-    let mut coroutine = corosensei::Coroutine::<u64, u64, ()>::new(|yielder, mut input| {
-        while input != u64::MAX {
-            input = yielder.suspend(input);
-        }
-    });
-    c.bench_function("switch/corosensei resume+suspend", |b| b.iter(|| black_box(coroutine.resume(black_box(1)))));
-    coroutine.resume(u64::MAX);
-}
 
 /// `n` yields of each of two threads; two yields are one round trip.
 fn yields(n: u64) -> Duration {
@@ -65,5 +62,12 @@ fn green_threads(c: &mut Criterion) {
     c.bench_function("switch/sinew park+unpark round trip", |b| b.iter_custom(|n| runtime.run(move || round_trips(n))));
 }
 
-criterion_group!(benches, resume_and_suspend, green_threads);
+criterion_group!(
+    benches,
+    switch::round_trip::rows,
+    switch::others::rows,
+    switch::create::rows,
+    switch::many::rows,
+    green_threads
+);
 criterion_main!(benches);

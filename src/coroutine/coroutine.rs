@@ -99,8 +99,8 @@ pub struct Coroutine<Input, Yield, Return, Stack: stack::Stack = DefaultStack> {
     /// Where the frames start; until the first resume the closure lies there.
     start: *mut u8,
     drop_closure: unsafe fn(*mut u8),
-    /// Contravariant in `Input`, covariant in the others; and by the pointers neither `Send` nor `Sync`.
-    marker: PhantomData<(fn(Input) -> CoroutineResult<Yield, Return>, *mut ())>,
+    /// Contravariant in `Input`, covariant in the others. (By `start` it is neither `Send` nor `Sync`.)
+    marker: PhantomData<fn(Input) -> CoroutineResult<Yield, Return>>,
 }
 
 impl<Input, Yield, Return> Coroutine<Input, Yield, Return, DefaultStack> {
@@ -267,7 +267,9 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
             }
             return;
         }
-        assert!(unwind::POSSIBLE, "a suspended coroutine cannot be unwound in a program built with panic = \"abort\"");
+        if !unwind::POSSIBLE {
+            panic!("a suspended coroutine cannot be unwound in a program built with panic = \"abort\"");
+        }
         let start = self.start.addr();
         loop {
             // SAFETY: suspended with this token, and the word is what a throw hands in.

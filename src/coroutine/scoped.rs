@@ -63,9 +63,9 @@ impl<'a, Input, Yield, Return> ScopedCoroutine<'a, Input, Yield, Return, Default
     /// # Panics
     /// If no stack can be had; [`DefaultStack::new`] returns that as an error.
     #[inline]
-    pub fn new<F: 'a>(func: F) -> Self
+    pub fn new<F>(func: F) -> Self
     where
-        F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
+        F: FnOnce(&Yielder<Input, Yield>, Input) -> Return + 'a,
     {
         Self::with_stack(Default::default(), func)
     }
@@ -77,9 +77,9 @@ impl<'a, Input, Yield, Return, Stack: stack::Stack> ScopedCoroutine<'a, Input, Y
     /// # Panics
     /// If the closure is too large for the stack.
     #[inline]
-    pub fn with_stack<F: 'a>(stack: Stack, func: F) -> Self
+    pub fn with_stack<F>(stack: Stack, func: F) -> Self
     where
-        F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
+        F: FnOnce(&Yielder<Input, Yield>, Input) -> Return + 'a,
     {
         // SAFETY: what the closure borrows outlives this value. It is resumed only while `scope` keeps it in its own frame, from where
         // nobody can forget it; before, there is nothing on its stack to be unwound.

@@ -20,7 +20,8 @@ use std::{cell::Cell, marker::PhantomData, mem::ManuallyDrop};
 #[repr(transparent)]
 pub struct Yielder<Input, Yield> {
     link: Link,
-    marker: PhantomData<(fn(Yield) -> Input, Cell<()>)>,
+    marker: PhantomData<fn(Yield) -> Input>,
+    not_sync: PhantomData<Cell<()>>,
 }
 
 impl<Input, Yield> Yielder<Input, Yield> {

@@ -2,11 +2,12 @@
 //!
 //! The record lies in the frame of the thread that waits, which must not leave while a child may still touch it. So the
 //! wait ends by an exact wake, never by looking at the count: the last of the children and the waiter itself to count down
-//! knows that it is last, and if that is a child, it wakes the waiter as its last act, with the waiter's name read before.
+//! knows that it is last, and if that is a child, it wakes the waiter as its last act. Who waits is known only then: a
+//! coroutine may open a scope in one thread and leave it in another.
 
 use super::{os, wait, worker::Worker};
 use crate::{
-    primitive::{AtomicBool, AtomicUsize, Ordering},
+    primitive::{AtomicBool, AtomicPtr, AtomicUsize, Ordering},
     task::{Task, wake},
 };
 use std::ptr::NonNull;
@@ -16,18 +17,18 @@ pub(crate) struct Children {
     /// The children that have not ended, and one for the waiter until it waits.
     count: AtomicUsize,
     panicked: AtomicBool,
-    waiter: NonNull<Task>,
+    /// Set before the waiter counts down, and read only by a child that counted down after it.
+    waiter: AtomicPtr<Task>,
 }
 
-// SAFETY: the counters are atomic, and the waiter's header outlives the record.
-unsafe impl Sync for Children {}
-// SAFETY: the same.
-unsafe impl Send for Children {}
-
 impl Children {
-    /// To be waited for by the current thread.
+    /// None yet.
     pub(crate) fn new() -> Self {
-        Self { count: AtomicUsize::new(1), panicked: AtomicBool::new(false), waiter: current() }
+        Self {
+            count: AtomicUsize::new(1),
+            panicked: AtomicBool::new(false),
+            waiter: AtomicPtr::new(std::ptr::null_mut()),
+        }
     }
 
     pub(crate) fn add(&self) {
@@ -51,17 +52,19 @@ impl Children {
     /// # Safety
     /// `record` lives: the child was added and did not call this before.
     pub(crate) unsafe fn child_ended(record: *const Self) {
-        // SAFETY: it lives until the count is down; the waiter lives until the exact wake.
+        // SAFETY: it lives until the count is down, and if that is this child's doing, until the exact wake, as does the waiter, who
+        // has counted down before and named itself before that.
         unsafe {
-            let waiter = (*record).waiter;
             if (*record).count.fetch_sub(1, Ordering::AcqRel) == 1 {
-                wait::wake(waiter, wake::EXACT);
+                let waiter = (*record).waiter.load(Ordering::Relaxed);
+                wait::wake(NonNull::new_unchecked(waiter), wake::EXACT);
             }
         }
     }
 
-    /// Waits until all children have ended. The caller masks cancellation (rule 4).
+    /// Waits, in the current thread, until all children have ended. The caller masks cancellation (rule 4).
     pub(crate) fn wait(&self) {
+        self.waiter.store(current().as_ptr(), Ordering::Relaxed);
         if self.count.fetch_sub(1, Ordering::AcqRel) != 1 {
             wait::wait(wake::EXACT);
         }

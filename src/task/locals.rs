@@ -4,6 +4,17 @@
 //! searched from the newest beats a map. A node is `Initialising` while its initialiser runs (a second entry is an error, not a
 //! second value), then `Alive`, then, as the thread ends, `Dropped`: it stays in the list until all are dropped, so that a
 //! destructor that asks for it is told no.
+//!
+//! # Borrows that outlast the thread
+//!
+//! A coroutine may be suspended inside a `with`, and be resumed after the thread has ended, by another one of the same OS thread.
+//! So each borrow is counted in the node, and so is its initialisation, in which a coroutine may be suspended too. The end of the
+//! thread leaves a borrowed node out: it is `Orphaned`, belongs to no list any more, and is dropped and freed by whoever ends the last
+//! borrow. Where no coroutine is involved that never happens, and the
+//! counting is two plain increments.
+//!
+//! Rejected: tying a coroutine to the thread that first resumed it. That asks for the current thread at each resume, which costs as much as
+//! a third of the switch.
 
 use std::{
     any::Any,
@@ -17,6 +28,8 @@ enum Phase {
     Initialising,
     Alive,
     Dropped,
+    /// The thread has ended while the value was borrowed, or while it was initialised.
+    Orphaned,
 }
 
 /// The part of a node that does not depend on the value's type.
@@ -24,6 +37,8 @@ struct Node {
     key: *const (),
     next: *mut Node,
     phase: Cell<Phase>,
+    /// How many borrows of the value there are; its initialisation counts as one.
+    borrows: Cell<usize>,
     drop_value: unsafe fn(*mut Node),
     free: unsafe fn(*mut Node),
 }
@@ -42,6 +57,63 @@ pub(crate) enum Refusal {
     Dropped,
     /// The initialiser asked for its own value.
     Reentrant,
+}
+
+/// A borrowed value, which stays where it is until this is dropped, whatever becomes of its thread. It belongs to its OS thread.
+pub(crate) struct Borrowed<T>(*mut TypedNode<T>);
+
+impl<T> Borrowed<T> {
+    /// # Safety
+    /// The node is alive and of this type.
+    #[inline(always)]
+    unsafe fn new(node: *mut Node) -> Self {
+        // SAFETY: by the caller's promise.
+        let borrows = unsafe { &(*node).borrows };
+        borrows.set(borrows.get() + 1);
+        Self(node.cast())
+    }
+}
+
+impl<T> std::ops::Deref for Borrowed<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: a node that is borrowed is neither dropped nor freed.
+        unsafe { &*(*self.0).address.get() }
+    }
+}
+
+impl<T> Drop for Borrowed<T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: a node that is borrowed is not freed.
+        let node = unsafe { &(*self.0).node };
+        let borrows = node.borrows.get() - 1;
+        node.borrows.set(borrows);
+        if node.phase.get() == Phase::Orphaned && borrows == 0 {
+            // SAFETY: in no list any more, and this was the last borrow.
+            unsafe { end_orphan(self.0.cast()) }
+        }
+    }
+}
+
+/// Drops the value of a node whose thread has ended, and frees it.
+///
+/// # Safety
+/// Nobody else refers to the node.
+#[cold]
+unsafe fn end_orphan(node: *mut Node) {
+    struct Free(*mut Node);
+    impl Drop for Free {
+        fn drop(&mut self) {
+            // SAFETY: the node's last use.
+            unsafe { ((*self.0).free)(self.0) }
+        }
+    }
+    let _free = Free(node);
+    // SAFETY: the node is of the type that made it.
+    unsafe { ((*node).drop_value)(node) }
 }
 
 /// One thread's locals.
@@ -66,19 +138,18 @@ impl Locals {
         node
     }
 
-    /// The value for `key`, made by `init` if this is the first time. It stays where it is until the thread's locals are
-    /// dropped.
+    /// The value for `key`, made by `init` if this is the first time.
     ///
     /// # Safety
     /// All calls with this key have the same `T`.
-    pub(crate) unsafe fn get<T: 'static>(&self, key: *const (), init: impl FnOnce() -> T) -> Result<*const T, Refusal> {
+    pub(crate) unsafe fn get<T: 'static>(&self, key: *const (), init: impl FnOnce() -> T) -> Result<Borrowed<T>, Refusal> {
         let found = self.find(key);
         // SAFETY: as in `find`.
         if let Some(node) = unsafe { found.as_ref() } {
             return match node.phase.get() {
                 // SAFETY: the key has this type.
-                Phase::Alive => Ok(unsafe { &*found.cast::<TypedNode<T>>() }.address.get()),
-                Phase::Dropped => Err(Refusal::Dropped),
+                Phase::Alive => Ok(unsafe { Borrowed::new(found) }),
+                Phase::Dropped | Phase::Orphaned => Err(Refusal::Dropped),
                 Phase::Initialising => Err(Refusal::Reentrant),
             };
         }
@@ -87,6 +158,7 @@ impl Locals {
                 key,
                 next: self.0.get(),
                 phase: Cell::new(Phase::Initialising),
+                borrows: Cell::new(1),
                 drop_value: drop_value::<T>,
                 free: free::<T>,
             },
@@ -97,22 +169,30 @@ impl Locals {
         let unfinished = Unfinished { locals: self, node: node.cast() };
         let value = Box::new(init());
         std::mem::forget(unfinished);
-        // SAFETY: the node is in the list.
-        let node = unsafe { &*node };
-        node.address.set(&raw const *value);
-        node.value.set(Some(value));
-        node.node.phase.set(Phase::Alive);
-        Ok(node.address.get())
+        // SAFETY: the initialisation's borrow keeps the node; it goes over to the result.
+        unsafe {
+            (*node).address.set(&raw const *value);
+            (*node).value.set(Some(value));
+            if (*node).node.phase.get() == Phase::Initialising {
+                (*node).node.phase.set(Phase::Alive);
+            }
+        }
+        Ok(Borrowed(node))
     }
 
-    /// Drops all values, newest first, again as long as destructors make new ones; then frees the nodes. Gives the first
-    /// destructor's panic, after all the others have run.
+    /// Drops all values, newest first, again as long as destructors make new ones; then frees the nodes. Leaves out those that are
+    /// borrowed. Gives the first destructor's panic, after all the others have run.
     pub(crate) fn clear(&self) -> Result<(), Box<dyn Any + Send>> {
         let mut result = Ok(());
         let mut node = self.0.get();
         // SAFETY: as in `find`; destructors only add in front.
         while let Some(at) = unsafe { node.as_ref() } {
             if at.phase.get() != Phase::Alive {
+                node = at.next;
+                continue;
+            }
+            // Another value's destructor may end the borrow yet.
+            if at.borrows.get() != 0 {
                 node = at.next;
                 continue;
             }
@@ -129,10 +209,14 @@ impl Locals {
         }
         let mut node = self.0.replace(ptr::null_mut());
         while !node.is_null() {
-            // SAFETY: the list is detached, so this is the last use of each node.
+            // SAFETY: the list is detached, so this is the last use of each node, but for those that a borrow keeps.
             unsafe {
                 let next = (*node).next;
-                ((*node).free)(node);
+                if (*node).borrows.get() == 0 {
+                    ((*node).free)(node);
+                } else {
+                    (*node).phase.set(Phase::Orphaned);
+                }
                 node = next;
             }
         }
@@ -148,18 +232,23 @@ impl Drop for Locals {
 }
 
 /// Takes a node out again when its initialiser unwinds.
-struct Unfinished<'a> {
-    locals: &'a Locals,
+struct Unfinished {
+    /// Of a thread that may have ended, if the node is an orphan.
+    locals: *const Locals,
     node: *mut Node,
 }
 
-impl Drop for Unfinished<'_> {
+impl Drop for Unfinished {
     fn drop(&mut self) {
-        let mut at = self.locals.0.get();
-        // SAFETY: the node is in the list; others may have been put in front of it meanwhile.
+        // SAFETY: an orphan is in no list. Any other node is in that of its thread, which lives; others may have been put in front of
+        // it meanwhile.
         unsafe {
+            if (*self.node).phase.get() == Phase::Orphaned {
+                return ((*self.node).free)(self.node);
+            }
+            let mut at = (*self.locals).0.get();
             if at == self.node {
-                self.locals.0.set((*at).next);
+                (*self.locals).0.set((*at).next);
             } else {
                 while (*at).next != self.node {
                     at = (*at).next;

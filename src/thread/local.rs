@@ -124,8 +124,7 @@ impl<T: 'static> LocalKey<T> {
         })
         .flatten()
         .ok_or(AccessError(()))?;
-        // SAFETY: the value stays where it is until its thread ends, and only this thread reaches it.
-        Ok(f(unsafe { &*value }))
+        Ok(f(&value))
     }
 }
 
