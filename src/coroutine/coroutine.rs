@@ -154,7 +154,7 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
         F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
     {
         let (top, limit) = (stack.base().get(), stack.limit().get());
-        let start = place::<F>(top, limit);
+        let start = place::<F>(top, &stack);
         // SAFETY: `Stack` promises memory that is its own; the place lies in it, below the link, aligned for the closure.
         let token = unsafe {
             start.cast::<F>().write(func);
@@ -375,13 +375,13 @@ fn completed() -> ! {
 
 /// Where a closure goes on a stack, and its frames start.
 #[inline(always)]
-fn place<F>(top: usize, limit: usize) -> *mut u8 {
+fn place<F>(top: usize, stack: &impl stack::Stack) -> *mut u8 {
     /// What a stack has in any case room for, beside the frames of the entry.
     const SURE: usize = stack::MIN_STACK_SIZE / 4;
     let align = if align_of::<F>() > 16 { align_of::<F>() } else { 16 };
     let link = Link::of(top);
     if const { size_of::<F>() + align_of::<F>() > SURE } {
-        let room = link.addr().saturating_sub(limit).saturating_sub(stack::MIN_STACK_SIZE + align);
+        let room = link.addr().saturating_sub(stack.lowest().get()).saturating_sub(stack::MIN_STACK_SIZE + align);
         assert!(size_of::<F>() <= room, "a coroutine's closure is too large for its stack");
     }
     link.cast::<u8>().wrapping_sub(size_of::<F>()).map_addr(|address| address & !(align - 1))

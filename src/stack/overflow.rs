@@ -95,6 +95,10 @@ fn report(place: Place) {
         let describer = unsafe { std::mem::transmute::<*mut (), Describer>(describer) };
         describer(place.top, &mut who);
     }
+    // A coroutine may run on an OS thread that no runtime knows.
+    if place.tenant == Tenant::Coroutines && who.id.is_none() {
+        let _ = who.name.write_str(signal::os_thread_name(&mut [0; 16]));
+    }
     let name = match who.name.as_str() {
         "" => "<unnamed>",
         name => name,

@@ -114,3 +114,14 @@ pub(crate) unsafe fn set_alt_stack(stack: Option<libc::stack_t>) -> io::Result<(
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// The calling OS thread's name as the kernel keeps it, cut to 15 bytes; empty if it cannot be told. Async-signal-safe.
+pub(crate) fn os_thread_name(buffer: &mut [u8; 16]) -> &str {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: this request writes at most 16 bytes, a terminating zero included.
+    if unsafe { libc::prctl(libc::PR_GET_NAME, buffer.as_mut_ptr()) } != 0 {
+        return "";
+    }
+    let length = buffer.iter().position(|byte| *byte == 0).unwrap_or(0);
+    std::str::from_utf8(&buffer[..length]).unwrap_or("")
+}

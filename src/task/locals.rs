@@ -142,7 +142,11 @@ impl Locals {
     ///
     /// # Safety
     /// All calls with this key have the same `T`.
-    pub(crate) unsafe fn get<T: 'static>(&self, key: *const (), init: impl FnOnce() -> T) -> Result<Borrowed<T>, Refusal> {
+    pub(crate) unsafe fn get<T: 'static>(
+        &self,
+        key: *const (),
+        init: impl FnOnce() -> T,
+    ) -> Result<Borrowed<T>, Refusal> {
         let found = self.find(key);
         // SAFETY: as in `find`.
         if let Some(node) = unsafe { found.as_ref() } {

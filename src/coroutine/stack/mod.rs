@@ -34,6 +34,12 @@ pub unsafe trait Stack {
 
     /// The lower end, guard included.
     fn limit(&self) -> StackPointer;
+
+    /// The lowest usable address, if it is known: else the lower end.
+    #[doc(hidden)]
+    fn lowest(&self) -> StackPointer {
+        self.limit()
+    }
 }
 
 // SAFETY: whoever borrows a stack mutably has it for himself, and the addresses are the stack's own.
@@ -46,6 +52,10 @@ unsafe impl<S: Stack> Stack for &mut S {
     #[inline]
     fn limit(&self) -> StackPointer {
         (**self).limit()
+    }
+
+    fn lowest(&self) -> StackPointer {
+        (**self).lowest()
     }
 }
 
@@ -129,6 +139,11 @@ unsafe impl Stack for DefaultStack {
     fn limit(&self) -> StackPointer {
         // SAFETY: inside the stack's mapping, so not null.
         unsafe { StackPointer::new_unchecked(self.top.addr().get() - self.class.reserve()) }
+    }
+
+    fn lowest(&self) -> StackPointer {
+        // SAFETY: as in `limit`.
+        unsafe { StackPointer::new_unchecked(self.top.addr().get() - self.class.bytes()) }
     }
 }
 
