@@ -259,18 +259,21 @@ fn an_unwinding_runs_no_panic_hook() {
 
 #[test]
 fn a_reset_one_forgets_its_frames() {
-    let log = log();
-    let says = Says(log.clone(), "never");
-    let mut coroutine = Coroutine::<(), (), ()>::new(move |yielder, ()| {
-        let _says = says;
+    struct NeverDropped;
+    impl Drop for NeverDropped {
+        fn drop(&mut self) {
+            unreachable!("it was forgotten");
+        }
+    }
+    let mut coroutine = Coroutine::<(), (), ()>::new(|yielder, ()| {
+        let _forgotten = NeverDropped;
         yielder.suspend(());
     });
     coroutine.resume(());
-    // SAFETY: what is lost is a counted pointer, which nobody misses.
+    // SAFETY: nobody misses what is lost.
     unsafe { coroutine.force_reset() };
     assert!(coroutine.started() && coroutine.done());
     drop(coroutine.into_stack());
-    assert!(log.borrow().is_empty());
 }
 
 #[test]
