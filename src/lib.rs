@@ -33,6 +33,7 @@
 //! - [`net`] has [`std::net`]'s TCP types.
 //! - [`Runtime`] is a set of workers as a value. Programs that make none use a default one, which starts by itself.
 //! - [`thread::blocking`] is for calls that block the OS thread: files, other libraries' sockets, long computations.
+//! - [`coroutine`] has coroutines that need no runtime.
 //! - [`thread::Thread::cancel`] ends a thread from outside.
 //!
 //! All of it works on ordinary OS threads too, and between the two kinds.

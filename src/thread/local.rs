@@ -88,7 +88,8 @@ impl<T: 'static> LocalKey<T> {
 
     /// Calls `f` with the current thread's value, which is made first if there is none.
     ///
-    /// `f` may suspend: other threads have values of their own.
+    /// `f` may suspend: other threads have values of their own. It may also suspend a [coroutine](crate::coroutine) that it runs in;
+    /// if the thread ends before that goes on, the value stays until `f` is left.
     ///
     /// # Panics
     /// If the value was dropped already because the thread is ending, or if the initialiser asks for its own value.
