@@ -3,7 +3,11 @@
 mod harness;
 
 use harness::is_child;
-use sinew::{Runtime, thread};
+use sinew::{
+    Runtime,
+    coroutine::{Coroutine, on_stack, stack::DefaultStack},
+    thread,
+};
 use std::{backtrace::Backtrace, io, process::Command};
 
 const PORTABLE: bool = cfg!(sinew_switch = "portable")
@@ -84,6 +88,39 @@ fn frame_for_the_debugger() {
     std::hint::black_box(());
 }
 
+/// The frames that a debugger sees from [`frame_for_the_debugger`] on, in a test that runs in a process of its own; none if there is
+/// no debugger.
+#[track_caller]
+fn walked(test: &str) -> Option<Vec<String>> {
+    let mut gdb = Command::new("gdb");
+    gdb.args(["-batch", "-nx", "-iex", "set debuginfod enabled off", "-ex", "set language c", "-ex", "run"]);
+    gdb.args(["-ex", "echo \\nwalk:\\n", "-ex", "bt", "-ex", "kill", "--args"]);
+    let child = harness::child(test);
+    gdb.arg(child.get_program()).args(child.get_args()).env_remove("RUST_BACKTRACE");
+    gdb.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let output = match gdb.output() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            println!("skipped: gdb is not installed");
+            return None;
+        }
+        output => output.unwrap(),
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let all = format!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let cannot = ["ptrace: ", "Could not trace", "not in executable format", "Exec format error"];
+    if let Some(reason) = all.lines().find(|line| cannot.iter().any(|text| line.contains(text))) {
+        println!("skipped: gdb cannot run this program here: {reason}");
+        return None;
+    }
+    let (_, walk) = text.split_once("\nwalk:\n").unwrap_or_else(|| panic!("{all}"));
+    let frames: Vec<String> = walk.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect();
+    assert!(frames.iter().any(|line| line.contains("frame_for_the_debugger")), "{all}");
+    for complaint in ["corrupt stack", "previous frame identical", "previous frame inner", "Cannot access memory"] {
+        assert!(!all.contains(complaint), "{all}");
+    }
+    Some(frames)
+}
+
 #[test]
 #[cfg_attr(sinew_emulated, ignore = "the debugger would see the emulator")]
 fn a_debugger_walks_a_green_thread_to_its_entry() {
@@ -95,27 +132,34 @@ fn a_debugger_walks_a_green_thread_to_its_entry() {
     if PORTABLE {
         return println!("skipped: a coroutine's backtrace goes on into its resumer");
     }
-    let mut gdb = Command::new("gdb");
-    gdb.args(["-batch", "-nx", "-iex", "set debuginfod enabled off", "-ex", "set language c", "-ex", "run"]);
-    gdb.args(["-ex", "echo \\nwalk:\\n", "-ex", "bt", "-ex", "kill", "--args"]);
-    let child = harness::child(TEST);
-    gdb.arg(child.get_program()).args(child.get_args()).env_remove("RUST_BACKTRACE");
-    gdb.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    let output = match gdb.output() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return println!("skipped: gdb is not installed"),
-        output => output.unwrap(),
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    let all = format!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    let cannot = ["ptrace: ", "Could not trace", "not in executable format", "Exec format error"];
-    if let Some(reason) = all.lines().find(|line| cannot.iter().any(|text| line.contains(text))) {
-        return println!("skipped: gdb cannot run this program here: {reason}");
+    let Some(frames) = walked(TEST) else { return };
+    assert!(frames.last().is_some_and(|line| line.contains("::start")), "{frames:#?}");
+}
+
+#[inline(never)]
+fn frame_of_the_resumer(f: &mut dyn FnMut()) {
+    f();
+    std::hint::black_box(());
+}
+
+#[test]
+#[cfg_attr(sinew_emulated, ignore = "the debugger would see the emulator")]
+fn a_debugger_walks_from_a_coroutine_into_its_resumer() {
+    const TEST: &str = "a_debugger_walks_from_a_coroutine_into_its_resumer";
+    if is_child() {
+        let mut outer = Coroutine::<(), (), ()>::new(|yielder, ()| {
+            yielder.suspend(());
+            let mut inner = Coroutine::<(), (), ()>::new(|_, ()| {
+                on_stack(DefaultStack::default(), frame_for_the_debugger);
+            });
+            inner.resume(());
+        });
+        outer.resume(());
+        frame_of_the_resumer(&mut || _ = outer.resume(()));
+        return;
     }
-    let (_, walk) = text.split_once("\nwalk:\n").unwrap_or_else(|| panic!("{all}"));
-    let frames: Vec<&str> = walk.lines().filter(|line| line.starts_with('#')).collect();
-    assert!(frames.iter().any(|line| line.contains("frame_for_the_debugger")), "{all}");
-    assert!(frames.last().is_some_and(|line| line.contains("::start")), "{all}");
-    for complaint in ["corrupt stack", "previous frame identical", "previous frame inner", "Cannot access memory"] {
-        assert!(!all.contains(complaint), "{all}");
-    }
+    let Some(frames) = walked(TEST) else { return };
+    assert!(frames.iter().any(|line| line.contains("frame_of_the_resumer")), "{frames:#?}");
+    // And on to where the OS thread began.
+    assert!(frames.iter().any(|line| line.contains("thread_start") || line.contains("main")), "{frames:#?}");
 }

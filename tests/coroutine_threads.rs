@@ -373,7 +373,7 @@ fn a_scoped_coroutine_that_is_forgotten_has_not_begun() {
         coroutine.scope(|mut inside| {
             inside.resume(());
             // All that can be forgotten is the reference.
-            std::mem::forget(inside);
+            let _ = std::mem::ManuallyDrop::new(inside);
         });
         scope.spawn(|| ());
         std::mem::forget(ScopedCoroutine::<(), (), ()>::new(|_, ()| unreachable!("it never runs")));
