@@ -11,3 +11,5 @@ pub(crate) mod report;
 pub(crate) mod signal;
 #[cfg(not(loom))]
 pub(crate) mod socket;
+#[cfg(not(loom))]
+pub(crate) mod valgrind;

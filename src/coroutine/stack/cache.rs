@@ -14,7 +14,10 @@
 //! | above 0 | lists hold at most this many, fewer of the large classes |
 //! | 0, `closed` true | the OS thread ends, and its stacks went to the pool: what comes now goes there too |
 
-use crate::stack::{SizeClass, Stack, StackPool, Tenant};
+use crate::{
+    stack::{SizeClass, Stack, StackPool, Tenant},
+    sys::valgrind,
+};
 use std::{
     cell::Cell,
     io,
@@ -140,6 +143,12 @@ fn most_of(class: SizeClass) -> usize {
 unsafe fn put_slow(cache: &Cache, top: NonNull<u8>, class: SizeClass) {
     // SAFETY: the handle was given up in `take`.
     let stack = unsafe { Stack::from_top(top, class) };
+    if valgrind::runs() {
+        // To memcheck what lies below a stack pointer that has moved up is out of bounds, and the next coroutine's closure may lie there.
+        // So no stack is kept.
+        valgrind::make_undefined(stack.limit(), class.bytes());
+        return POOL.release(stack);
+    }
     if cache.closed.get() {
         return POOL.release(stack);
     }
