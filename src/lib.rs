@@ -83,6 +83,8 @@ mod arch;
 #[cfg(not(loom))]
 pub mod coroutine;
 #[cfg(not(loom))]
+pub mod generator;
+#[cfg(not(loom))]
 pub mod guide;
 #[cfg(not(loom))]
 pub mod net;
