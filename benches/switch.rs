@@ -1,9 +1,10 @@
 //! What a context switch costs: coroutines beside corosensei's, a plain call, `swapcontext`, generator-rs and a hand-over
-//! between OS threads; making, starting and unwinding one; many of them in random order; and green threads that yield
+//! between OS threads; generators; making, starting and unwinding one; many of them in random order; and green threads that yield
 //! and wake each other, on one worker.
 
 mod switch {
     pub(crate) mod create;
+    pub(crate) mod generators;
     pub(crate) mod many;
     pub(crate) mod others;
     pub(crate) mod round_trip;
@@ -68,6 +69,7 @@ criterion_group!(
     switch::others::rows,
     switch::create::rows,
     switch::many::rows,
+    switch::generators::rows,
     green_threads
 );
 criterion_main!(benches);

@@ -25,7 +25,8 @@ macro_rules! println {
 /// The Python that is there, or why none is. In CI there must be one.
 fn python() -> Result<&'static str, &'static str> {
     static FOUND: OnceLock<bool> = OnceLock::new();
-    let found = *FOUND.get_or_init(|| Command::new("python3").arg("--version").output().is_ok_and(|o| o.status.success()));
+    let found =
+        *FOUND.get_or_init(|| Command::new("python3").arg("--version").output().is_ok_and(|o| o.status.success()));
     if found { Ok("python3") } else { Err("skipped: there is no python3 (apt-get install python3)") }
 }
 

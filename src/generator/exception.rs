@@ -45,7 +45,10 @@ impl Exception {
     pub fn new<E: Send + fmt::Debug + 'static>(value: E) -> Self {
         match cast::<E, Self>(value) {
             Ok(exception) => exception,
-            Err(value) => Self { payload: NonNull::from(Box::leak(Box::new(Box::new(value)))) },
+            Err(value) => {
+                let payload: Box<dyn Payload> = Box::new(value);
+                Self { payload: NonNull::from(Box::leak(Box::new(payload))) }
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-"""Bare switches: a generator's send, greenlet's switch. Usage: switch.py generator|greenlet COUNT."""
+"""Bare switches: a generator's send and next, greenlet's switch. Usage: switch.py generator|next|greenlet COUNT."""
 
 import sys
 
@@ -18,6 +18,19 @@ def generator(n):
     return n
 
 
+def advance(n):
+    def count():
+        value = 0
+        while True:
+            yield value
+            value += 1
+
+    numbers = count()
+    for _ in range(n):
+        next(numbers)
+    return n
+
+
 def green(n):
     import greenlet
 
@@ -33,4 +46,4 @@ def green(n):
     return n
 
 
-per({"generator": generator, "greenlet": green}[sys.argv[1]], int(sys.argv[2]))
+per({"generator": generator, "next": advance, "greenlet": green}[sys.argv[1]], int(sys.argv[2]))

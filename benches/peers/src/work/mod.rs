@@ -2,6 +2,7 @@
 
 mod echo;
 mod echo_beside_hog;
+mod generators;
 mod hog;
 mod idle;
 mod parked;
@@ -23,6 +24,8 @@ pub type Make = fn() -> Row;
 /// Every row, by name, in the order of the table.
 pub const ROWS: &[(&str, Make)] = &[
     ("switch", switch::row),
+    ("generator-next", generators::next),
+    ("generator-send", generators::send),
     ("yield-pair", yield_pair::row),
     ("yield-10k", yield_many::row),
     ("ping-pong", ping_pong::row),
