@@ -323,7 +323,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
             }
             Created => {
                 self.end();
-                Err(converted(exception))
+                Err(exception)
             }
             Running => already_executing(),
             Closed => Err(exception),
