@@ -66,8 +66,8 @@ use GeneratorState::{Closed, Created, Running, Suspended};
 pub struct Generator<Yield, Sent = (), Return = ()> {
     coroutine: UnsafeCell<ManuallyDrop<Coroutine<Input<Sent>, Yield, Outcome<Return>>>>,
     state: Cell<GeneratorState>,
-    /// It has yielded to an exception that was thrown in.
-    has_caught: Cell<bool>,
+    /// An exception that was thrown in has made a destructor yield, so that it is suspended in the midst of an unwind.
+    unwinds: Cell<bool>,
     returned: Cell<Option<Return>>,
     /// Its stack may hold anything (rule 9).
     not_send: PhantomData<*mut ()>,
@@ -122,7 +122,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         Self {
             coroutine: UnsafeCell::new(ManuallyDrop::new(coroutine)),
             state: Cell::new(Created),
-            has_caught: Cell::new(false),
+            unwinds: Cell::new(false),
             returned: Cell::new(None),
             not_send: PhantomData,
         }
@@ -316,9 +316,12 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     pub(super) fn step_throw(&self, exception: Exception) -> Step<Yield> {
         match self.state.get() {
             Suspended => {
+                let already = std::thread::panicking();
                 // SAFETY: suspended.
                 let step = unsafe { self.resume(Err(exception)) };
-                self.has_caught.set(self.has_caught.get() || matches!(step, Ok(Some(_))));
+                if matches!(step, Ok(Some(_))) && !already && std::thread::panicking() {
+                    self.unwinds.set(true);
+                }
                 step
             }
             Created => {
@@ -388,8 +391,8 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
 
     /// Ends it as drop does. False if it cannot be: it is to be leaked then.
     pub(super) fn finish(&self) -> bool {
-        // In one that has yielded in the midst of an unwind, in a destructor, another unwind would abort the process.
-        let unwinds = self.has_caught.get() && std::thread::panicking();
+        // Another unwind in the midst of one would abort the process.
+        let unwinds = self.unwinds.get() && std::thread::panicking();
         if self.state.get() == Suspended && (unwinds || cfg!(panic = "abort")) {
             return false;
         }
