@@ -53,15 +53,15 @@
 //! used. Its closure is `'static`; [`Generator::scope`] is for closures that borrow. All methods take `&self`,
 //! so that a generator can be shared as Python's are, by an [`Rc`](std::rc::Rc) or a reference.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0277
 //! fn send<T: Send>(_: T) {}
 //! send(sinew::generator::Generator::<u32>::new(|y| { y.yield_(1); }));
 //! ```
-//! ```compile_fail
+//! ```compile_fail,E0277
 //! fn share<T: Sync>(_: &T) {}
 //! share(&sinew::generator::Generator::<u32>::new(|y| { y.yield_(1); }));
 //! ```
-//! ```compile_fail
+//! ```compile_fail,E0597
 //! let text = String::from("on this stack");
 //! let borrows = sinew::generator::Generator::<usize>::new(|y| { y.yield_(text.len()); });
 //! std::mem::forget(borrows);

@@ -15,7 +15,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// ```
     /// use sinew::generator::Generator;
     ///
-    /// let text = String::from("three short words");
+    /// let text = String::from("some short sentence");
     /// let mut seen = 0;
     /// let longest = Generator::<&str>::scope(
     ///     |y| {
@@ -26,7 +26,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     ///     },
     ///     |words| words.max_by_key(|word| word.len()),
     /// );
-    /// assert_eq!((longest, seen), (Some("three"), 3));
+    /// assert_eq!((longest, seen), (Some("sentence"), 3));
     /// ```
     ///
     /// The generator cannot be kept:
@@ -35,7 +35,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// let text = String::from("borrowed");
     /// let kept = Generator::<&str>::scope(|y| { y.yield_(&text); }, |g| g);
     /// ```
-    /// ```compile_fail
+    /// ```compile_fail,E0507
     /// use sinew::generator::Generator;
     /// let text = String::from("borrowed");
     /// Generator::<&str>::scope(|y| { y.yield_(&text); }, |g| std::mem::forget(*g));

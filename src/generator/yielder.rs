@@ -25,7 +25,7 @@ use std::{fmt, ptr};
 /// ```
 ///
 /// It stays with its body:
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// use sinew::generator::Generator;
 /// let escapes = Generator::<u32>::new(|y| {
 ///     std::thread::scope(|s| { s.spawn(|| y.yield_(1)); });
