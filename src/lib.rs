@@ -34,6 +34,7 @@
 //! - [`Runtime`] is a set of workers as a value. Programs that make none use a default one, which starts by itself.
 //! - [`thread::blocking`] is for calls that block the OS thread: files, other libraries' sockets, long computations.
 //! - [`coroutine`] has coroutines that need no runtime.
+//! - [`generator`] has generators with Python's protocol; the [guide](guide::python_generators) shows both languages side by side.
 //! - [`thread::Thread::cancel`] ends a thread from outside.
 //!
 //! All of it works on ordinary OS threads too, and between the two kinds.

@@ -192,6 +192,7 @@ fn a_panic_during_drop_comes_out_of_drop() {
 }
 
 #[test]
+#[cfg_attr(sinew_asan, ignore = "leaks on purpose")]
 fn one_that_yields_again_while_it_is_dropped_is_leaked_and_said_so() {
     if is_child() {
         let held = Rc::new(());
@@ -223,6 +224,7 @@ fn a_destructor_that_yields_during_an_unwind_can_be_resumed_to_its_end() {
 }
 
 #[test]
+#[cfg_attr(sinew_asan, ignore = "leaks on purpose")]
 fn one_left_in_a_destructor_during_an_unwind_is_leaked_and_does_not_abort() {
     if is_child() {
         let g = Generator::<u32>::new(|y| {
@@ -362,6 +364,7 @@ fn a_scoped_one_that_yields_again_at_the_end_aborts() {
 }
 
 #[test]
+#[cfg_attr(sinew_asan, ignore = "leaks on purpose")]
 fn a_forgotten_one_leaves_threads_that_its_body_lent_its_stack_to_in_order() {
     let g = Generator::<u32>::new(|y| {
         let mut local = vec![0; 100];

@@ -37,6 +37,9 @@ pub(super) type Input<Sent> = Result<Sent, Exception>;
 /// What comes out at its end: what it returned, or what it unwound with.
 type Outcome<Return> = Result<Return, Box<dyn Any + Send>>;
 
+/// The coroutine below.
+type Bare<Yield, Sent, Return> = Coroutine<Input<Sent>, Yield, Outcome<Return>>;
+
 /// The bare coroutine's way to suspend itself.
 pub(super) type Suspend<Yield, Sent> = coroutine::Yielder<Input<Sent>, Yield>;
 
@@ -64,7 +67,7 @@ use GeneratorState::{Closed, Created, Running, Suspended};
 ///
 /// As an iterator, and as `&Generator` is one too, it sends `Sent::default()`: `()`, or the `None` of an `Option`.
 pub struct Generator<Yield, Sent = (), Return = ()> {
-    coroutine: UnsafeCell<ManuallyDrop<Coroutine<Input<Sent>, Yield, Outcome<Return>>>>,
+    coroutine: UnsafeCell<ManuallyDrop<Bare<Yield, Sent, Return>>>,
     state: Cell<GeneratorState>,
     /// An exception that was thrown in has made a destructor yield, so that it is suspended in the midst of an unwind.
     unwinds: Cell<bool>,
@@ -118,7 +121,7 @@ pub(super) fn root<Yield, Sent, Return>(
 }
 
 impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
-    pub(super) fn of(coroutine: Coroutine<Input<Sent>, Yield, Outcome<Return>>) -> Self {
+    pub(super) fn of(coroutine: Bare<Yield, Sent, Return>) -> Self {
         Self {
             coroutine: UnsafeCell::new(ManuallyDrop::new(coroutine)),
             state: Cell::new(Created),
