@@ -351,12 +351,6 @@ fn ours(body: &Block, steps: &[Step], minor: u32) -> String {
         let outcome = outcome(&g, step, minor);
         log.borrow_mut().push(outcome);
     }
-    // One that cannot be unwound is leaked, which LeakSanitizer would report.
-    let seen = log.borrow().len();
-    while cfg!(sinew_asan) && g.try_close::<Exception>().is_err() {}
-    if cfg!(sinew_asan) {
-        log.borrow_mut().truncate(seen);
-    }
     log.borrow_mut().push("dropped".into());
     drop(g);
     log.take().join(";")
@@ -417,6 +411,7 @@ impl Drop for Oracle {
 }
 
 #[test]
+#[cfg_attr(sinew_asan, ignore = "bodies that refuse to end are leaked")]
 fn any_body_resumed_in_any_way_does_what_it_does_in_cpython() {
     let oracle = match Oracle::start() {
         Ok(oracle) => RefCell::new(oracle),
@@ -433,10 +428,7 @@ fn any_body_resumed_in_any_way_does_what_it_does_in_cpython() {
         let source = Source::of(&body);
         oracle.define(&source);
         for steps in sequences {
-            let mut theirs = oracle.theirs(&steps);
-            if cfg!(sinew_asan) {
-                theirs.truncate(theirs.find("dropped").expect("it is") + "dropped".len());
-            }
+            let theirs = oracle.theirs(&steps);
             let ours = ours(&body, &steps, oracle.minor);
             if ours != theirs {
                 return Err(TestCaseError::fail(format!("\nours   {ours}\ntheirs {theirs}\n{source}")));
