@@ -116,10 +116,15 @@ mod readme {}
 #[cfg(loom)]
 mod runtime {
     pub(crate) mod deque;
+    #[cfg(test)]
+    #[path = "exact/model.rs"]
+    pub(crate) mod exact;
     pub(crate) mod idle;
     pub(crate) mod inbox;
     pub(crate) mod readiness;
     pub(crate) mod shared_queue;
+    #[cfg(test)]
+    pub(crate) mod waiters;
 }
 #[cfg(loom)]
 mod task {

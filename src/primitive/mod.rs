@@ -18,7 +18,7 @@ pub(crate) use loom::{
 pub(crate) use loom::{
     model,
     sync::{Arc, Condvar},
-    thread,
+    thread, thread_local,
 };
 
 #[cfg(not(loom))]
@@ -74,6 +74,25 @@ pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,
     }
+}
+
+/// Waits a moment for another OS thread to leave a short critical section, longer each time: first by spinning, then by
+/// yielding the processor, then, should the other be kept from running by one of higher priority, by sleeping. `turn` starts at 0.
+#[cold]
+pub(crate) fn pause(turn: &mut u32) {
+    #[cfg(not(loom))]
+    {
+        const SPINS: u32 = 64;
+        const YIELDS: u32 = SPINS + 32;
+        match *turn {
+            ..SPINS => std::hint::spin_loop(),
+            SPINS..YIELDS => std::thread::yield_now(),
+            YIELDS.. => std::thread::sleep(std::time::Duration::from_micros(50)),
+        }
+    }
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    *turn = turn.saturating_add(1);
 }
 
 /// Makes good, in the model only, that loom gives a SeqCst access no more than the strength of AcqRel: called between a

@@ -11,6 +11,7 @@
 // | `execute` | a thread's first and last moments |
 // | `spawn` | making threads and handing them to a worker |
 // | `wait`, `join`, `sleeper` | suspending and waking |
+// | `waiters`, `exact` | the wait list that `sync` and `channel` are built from |
 // | `children` | waiting for many threads |
 // | `maintain` | what is looked at once in a while |
 // | `park`, `idle` | searching and sleeping |
@@ -31,6 +32,7 @@ pub(crate) mod children;
 pub(crate) mod deque;
 mod describe;
 pub(crate) mod event;
+pub(crate) mod exact;
 mod execute;
 mod fork;
 pub(crate) mod idle;
@@ -52,6 +54,7 @@ pub(crate) mod source;
 pub(crate) mod spawn;
 pub(crate) mod timer;
 pub(crate) mod wait;
+pub(crate) mod waiters;
 pub(crate) mod worker;
 
 pub use builder::{Builder, Handle, Runtime, ShutdownError};

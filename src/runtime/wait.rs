@@ -114,39 +114,65 @@ pub(crate) fn wait(want: u8) -> u8 {
 /// The same for `current`, the running thread of `worker`.
 #[inline(always)]
 pub(crate) fn wait_here(worker: &Worker, current: &Task, want: u8) -> u8 {
+    match wait_or_cancelled(worker, current, want) {
+        Ending::Woken(bits) => bits,
+        _ => raise_now(current),
+    }
+}
+
+/// How a wait ended that does not unwind by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// By these of the bits it wanted.
+    Woken(u8),
+    TimedOut,
+    Cancelled,
+}
+
+/// Suspends `current`, the running thread of `worker`, until one of `want` arrives, or it is cancelled and not masked.
+#[inline(always)]
+pub(crate) fn wait_or_cancelled(worker: &Worker, current: &Task, want: u8) -> Ending {
     loop {
         // SAFETY: the running thread.
         let got = unsafe { worker.wait(current, want | cancel_bit(worker, current)) };
         if got & want != 0 {
-            return got & want;
+            return Ending::Woken(got & want);
         }
         if got & wake::CANCEL != 0 {
-            raise_now(current);
+            return Ending::Cancelled;
         }
     }
 }
 
-/// The same with a deadline; 0 when it passed first.
+/// The same with a deadline.
+#[inline(never)]
+pub(crate) fn wait_until_or_cancelled(worker: &Worker, current: &Task, want: u8, deadline: Instant) -> Ending {
+    let mut entry = Entry::new(NonNull::from(current));
+    let sleeper = Sleeper::new(worker, &mut entry, deadline);
+    // The wheel's wake is an event, as others are that come late; so look at the entry, and wait again.
+    loop {
+        // SAFETY: the running thread.
+        let got = unsafe { worker.wait(current, want | wake::EVENT | cancel_bit(worker, current)) };
+        if got & want != 0 {
+            return Ending::Woken(got & want);
+        }
+        if got & wake::CANCEL != 0 {
+            return Ending::Cancelled;
+        }
+        if sleeper.has_fired() {
+            return Ending::TimedOut;
+        }
+    }
+}
+
+/// [`wait`] with a deadline; 0 when it passed first.
 pub(crate) fn wait_until(want: u8, deadline: Instant) -> u8 {
     match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
-        Some((worker, current)) => {
-            let mut entry = Entry::new(NonNull::from(current));
-            let sleeper = Sleeper::new(worker, &mut entry, deadline);
-            // The wheel's wake is an event, as others are that come late; so look at the entry, and wait again.
-            loop {
-                // SAFETY: the running thread.
-                let got = unsafe { worker.wait(current, want | wake::EVENT | cancel_bit(worker, current)) };
-                if got & want != 0 {
-                    return got & want;
-                }
-                if got & wake::CANCEL != 0 {
-                    raise_now(current);
-                }
-                if sleeper.has_fired() {
-                    return 0;
-                }
-            }
-        }
+        Some((worker, current)) => match wait_until_or_cancelled(worker, current, want, deadline) {
+            Ending::Woken(bits) => bits,
+            Ending::TimedOut => 0,
+            Ending::Cancelled => raise_now(current),
+        },
         None => os::with_current(|current| current.extra().parker.wait(want, Some(deadline))),
     }
 }

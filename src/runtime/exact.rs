@@ -1,0 +1,120 @@
+//! The current thread, as wait lists see it: its name, and the wait for the one wake that a grant brings (`wake::EXACT`).
+
+use super::{
+    os,
+    wait::{self, Ending},
+    worker::Worker,
+};
+use crate::task::{Task, cancel::Mask, wake};
+use std::{ptr::NonNull, time::Instant};
+
+/// Names a thread, green or not, that is in [`Current::wait`] or about to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Name(NonNull<Task>);
+
+// SAFETY: a name only; whoever wakes answers for the thread's being there.
+unsafe impl Send for Name {}
+// SAFETY: the same.
+unsafe impl Sync for Name {}
+
+impl Name {
+    /// Ends the thread's wait.
+    ///
+    /// # Safety
+    /// It is in [`Current::wait`] or about to call it, nobody else ends the same wait, and it does not leave it for good before this.
+    #[inline]
+    pub(crate) unsafe fn wake(self) {
+        // SAFETY: the thread waits for exactly this wake.
+        unsafe { wait::wake(self.0, wake::EXACT) };
+    }
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ended {
+    /// By its wake.
+    Woken,
+    /// The deadline passed; a wake may still come.
+    TimedOut,
+    /// The thread is cancelled; a wake may still come.
+    Cancelled,
+}
+
+/// The current thread: looked up once for an operation, since a green thread keeps its worker (rule 1).
+#[derive(Clone, Copy)]
+pub(crate) struct Current<'a> {
+    /// None on an OS thread.
+    green: Option<(&'a Worker, &'a Task)>,
+    name: Name,
+}
+
+impl Current<'_> {
+    #[inline]
+    pub(crate) fn get() -> Self {
+        match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
+            Some((worker, task)) => Self { green: Some((worker, task)), name: Name(NonNull::from(task)) },
+            None => Self { green: None, name: Name(os::current()) },
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn name(&self) -> Name {
+        self.name
+    }
+
+    /// Whether it is a green thread that shares its runtime with no other worker: then whatever it waits for is done by its own worker,
+    /// or by another runtime, and it is of no use to spin.
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        self.green.is_some_and(|(worker, _)| worker.runtime().workers().len() == 1)
+    }
+
+    /// Keeps the thread from being cancelled while the result lives.
+    pub(crate) fn mask(&self) -> Option<Mask<'_>> {
+        self.green.map(|(_, task)| Mask::new(task))
+    }
+
+    /// Suspends the thread until its wake comes, the deadline passes or the thread is cancelled. Does not unwind.
+    #[inline]
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> Ended {
+        let ending = match (self.green, deadline) {
+            (Some((worker, task)), None) => wait::wait_or_cancelled(worker, task, wake::EXACT),
+            (Some((worker, task)), Some(deadline)) => {
+                wait::wait_until_or_cancelled(worker, task, wake::EXACT, deadline)
+            }
+            (None, _) => os::with_current(|current| match current.extra().parker.wait(wake::EXACT, deadline) {
+                0 => Ending::TimedOut,
+                bits => Ending::Woken(bits),
+            }),
+        };
+        match ending {
+            Ending::Woken(_) => Ended::Woken,
+            Ending::TimedOut => Ended::TimedOut,
+            Ending::Cancelled => Ended::Cancelled,
+        }
+    }
+
+    /// Suspends the thread until its wake comes, which is known to be on its way.
+    #[cold]
+    pub(crate) fn wait_for_wake(&self) {
+        match self.green {
+            Some((worker, task)) => {
+                // SAFETY: the running thread.
+                unsafe { worker.wait(task, wake::EXACT) };
+            }
+            None => {
+                os::with_current(|current| current.extra().parker.wait(wake::EXACT, None));
+            }
+        }
+    }
+
+    /// Raises the cancellation that ended a wait. Without asking again whether the thread may be cancelled now: by other threads'
+    /// doing the answer may have changed (rule 16), and to return would be to say that the wait was successful.
+    #[cold]
+    pub(crate) fn raise(&self) -> ! {
+        match self.green {
+            Some((_, task)) => wait::raise_now(task),
+            None => unreachable!("an OS thread is not cancelled"),
+        }
+    }
+}
