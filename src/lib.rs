@@ -94,6 +94,8 @@ mod primitive;
 pub mod runtime;
 #[cfg(not(loom))]
 mod stack;
+#[cfg(not(loom))]
+pub mod sync;
 mod sys;
 #[cfg(not(loom))]
 mod task;
@@ -125,6 +127,10 @@ mod runtime {
     pub(crate) mod shared_queue;
     #[cfg(test)]
     pub(crate) mod waiters;
+}
+#[cfg(all(loom, test))]
+mod sync {
+    pub(crate) mod raw;
 }
 #[cfg(loom)]
 mod task {

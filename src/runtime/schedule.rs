@@ -200,7 +200,7 @@ impl Worker {
     /// its cancellation was raised, or it was suspended when it was certain.
     pub(crate) fn is_unwinding(&self, current: &Task) -> bool {
         if !std::thread::panicking() {
-            current.clear_flag(flag::UNWINDING);
+            current.clear_flag(flag::UNWINDING | flag::CANCELLING);
             return false;
         }
         current.has_flag(flag::UNWINDING) || self.unwinding.get() + self.perhaps_unwinding.get() == 0

@@ -97,8 +97,17 @@ pub(crate) fn raise(worker: &Worker, current: &Task) {
 pub(crate) fn raise_now(current: &Task) -> ! {
     // So it is known to unwind although another thread of its worker may be suspended in an unwind (rule 16): its destructors
     // may suspend, and a cancellation raised in one of them would abort the process.
-    current.set_flag(flag::UNWINDING);
-    resume_unwind(Box::new(Cancelled::new()))
+    current.set_flag(flag::UNWINDING | flag::CANCELLING);
+    resume_unwind(Box::new(Cancelled::raised(current.id(), over)))
+}
+
+/// The payload of a thread's cancellation has been dropped: who caught it will not let it go on.
+fn over(thread: u64) {
+    if let Some(current) = Worker::current().and_then(Worker::current_task)
+        && current.id() == thread
+    {
+        current.clear_flag(flag::CANCELLING);
+    }
 }
 
 /// Blocks the current thread, green or not, until one of `want` arrives, takes those and gives them.

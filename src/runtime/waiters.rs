@@ -48,164 +48,22 @@
 //! share its locks); an atomic list without a lock (leaving from the middle is what a wait list does most, next to waking);
 //! std's `Mutex` (its release is a second exchange).
 
-use super::exact::{Current, Ended, Name};
-use crate::primitive::{AtomicPtr, Ordering, UnsafeCell, pause};
+mod node;
+mod wakeup;
+
+#[allow(unused_imports, reason = "for waiters of several lists")]
+pub(crate) use node::Claim;
+pub(crate) use node::{Node, Want};
+pub(crate) use wakeup::{Taken, Wakeups};
+
+use super::exact::{Current, Ended};
+use crate::primitive::{AtomicPtr, Ordering, pause};
 #[cfg(loom)]
 use crate::primitive::{Mutex, MutexGuard, lock};
-use std::{
-    fmt,
-    marker::PhantomPinned,
-    mem::MaybeUninit,
-    ptr::{self, NonNull},
-    time::Instant,
-};
+use node::{Waker, insert_before, unlink};
+use std::{fmt, ptr, time::Instant};
 
 const LOCKED: usize = 1;
-/// How many are woken after one hold of the lock.
-const BATCH: usize = 16;
-
-/// Whom a grant wakes.
-#[derive(Clone)]
-pub(crate) enum Waker {
-    /// A thread, green or not, in [`Current::wait`].
-    Thread(Name),
-    /// A task of an async executor.
-    Future(std::task::Waker),
-}
-
-/// What a thread waits for, in terms of the primitive.
-#[derive(Clone, Copy)]
-pub(crate) struct Want {
-    /// A number: permits, or which kind.
-    pub(crate) amount: usize,
-    /// Where what is handed over goes, or null.
-    pub(crate) slot: *mut (),
-    /// Before all that wait already: for who was at the front before.
-    pub(crate) first: bool,
-}
-
-impl Want {
-    pub(crate) const fn amount(amount: usize) -> Self {
-        Self { amount, slot: ptr::null_mut(), first: false }
-    }
-}
-
-/// Which of several lists won. See the module's head.
-pub(crate) struct Claim(AtomicPtr<Node>);
-
-impl Claim {
-    pub(crate) fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
-    }
-
-    /// What stands in the claim once the waiter has left.
-    fn left() -> *mut Node {
-        ptr::without_provenance_mut(1)
-    }
-
-    fn exchange(&self, to: *mut Node) -> bool {
-        self.0.compare_exchange(ptr::null_mut(), to, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    /// The waiter gives up, or serves itself. False if a node was granted: its wake is on its way.
-    pub(crate) fn leave(&self) -> bool {
-        self.exchange(Self::left())
-    }
-
-    /// Suspends the current thread, whose claim this is, until one of its nodes is granted, and gives that; or until it gives up. Then, or if it
-    /// was granted, nothing more is granted, but the nodes are still to be unlisted.
-    pub(crate) fn wait(&self, current: &Current<'_>, deadline: Option<Instant>) -> Result<NonNull<Node>, Ended> {
-        let ended = current.wait(deadline);
-        if ended != Ended::Woken {
-            if self.leave() {
-                return Err(ended);
-            }
-            // Invariants 3 and 5.
-            current.wait_for_wake();
-        }
-        Ok(self.winner().expect("a wake comes after a grant"))
-    }
-
-    /// The node that was granted.
-    pub(crate) fn winner(&self) -> Option<NonNull<Node>> {
-        NonNull::new(self.0.load(Ordering::Acquire)).filter(|&node| node.as_ptr() != Self::left())
-    }
-}
-
-/// A waiter's place in one list. Stays where it is while it is [`Listed`].
-pub(crate) struct Node {
-    want: Want,
-    claim: *const Claim,
-    guarded: UnsafeCell<Guarded>,
-    _stays: PhantomPinned,
-}
-
-/// Invariant 1.
-struct Guarded {
-    previous: *const Node,
-    next: *const Node,
-    listed: bool,
-    outcome: usize,
-    /// Taken out by the grant.
-    waker: Option<Waker>,
-}
-
-impl Node {
-    fn with(want: Want, claim: *const Claim, waker: Option<Waker>) -> Self {
-        let guarded = Guarded { previous: ptr::null(), next: ptr::null(), listed: false, outcome: 0, waker };
-        Self { want, claim, guarded: UnsafeCell::new(guarded), _stays: PhantomPinned }
-    }
-
-    /// For the current thread.
-    #[inline]
-    pub(crate) fn new(want: Want, current: &Current<'_>) -> Self {
-        Self::with(want, ptr::null(), Some(Waker::Thread(current.name())))
-    }
-
-    /// The same for a thread that waits in several lists. The claim outlives the node's time in the list.
-    pub(crate) fn with_claim(want: Want, current: &Current<'_>, claim: &Claim) -> Self {
-        Self::with(want, claim, Some(Waker::Thread(current.name())))
-    }
-
-    /// For a future that is being polled. A later poll that brings another waker puts it in by [`Listed::rearm`]; a drop looks
-    /// under the lock whether the node was granted ([`Listed::leave`]), and if so passes on what it was given.
-    pub(crate) fn for_future(want: Want, waker: std::task::Waker) -> Self {
-        Self::with(want, ptr::null(), Some(Waker::Future(waker)))
-    }
-
-    /// Who waits here has `claim`.
-    pub(crate) fn is_of(&self, claim: &Claim) -> bool {
-        ptr::eq(self.claim, claim)
-    }
-
-    pub(crate) fn want(&self) -> Want {
-        self.want
-    }
-
-    /// What the grant said. To be asked by a waiter that was woken.
-    #[inline]
-    pub(crate) fn outcome(&self) -> usize {
-        // SAFETY: the node is in no list any more, and the wake, or the lock, came after the grant (invariants 3 and 4).
-        self.guarded.with(|guarded| unsafe { (*guarded).outcome })
-    }
-
-    /// # Safety
-    /// The caller holds the lock of the node's list, and makes no other such reference meanwhile.
-    #[inline(always)]
-    unsafe fn guarded<R>(&self, f: impl FnOnce(&mut Guarded) -> R) -> R {
-        // SAFETY: by the caller's promise.
-        self.guarded.with_mut(|guarded| f(unsafe { &mut *guarded }))
-    }
-
-    /// # Safety
-    /// As for [`guarded`](Self::guarded).
-    #[inline(always)]
-    unsafe fn next(&self) -> *const Node {
-        // SAFETY: by the caller's promise.
-        unsafe { self.guarded(|guarded| guarded.next) }
-    }
-}
-
 /// Threads that wait. See the module's head.
 pub(crate) struct Waiters {
     first: AtomicPtr<Node>,
@@ -246,6 +104,12 @@ impl Waiters {
         }
     }
 
+    /// Whether nobody waits: whoever listed itself before something that the caller has seen, by an acquiring operation, is seen.
+    #[inline]
+    pub(crate) fn seem_empty(&self) -> bool {
+        self.first.load(Ordering::Acquire).is_null()
+    }
+
     #[inline(always)]
     fn try_lock(&self, first: *mut Node) -> bool {
         let locked = first.map_addr(|at| at | LOCKED);
@@ -280,8 +144,7 @@ impl Waiters {
             return None;
         }
         // SAFETY: by the caller's promise.
-        unsafe { locked.push(node) };
-        Some(Listed { list: self, node })
+        Some(unsafe { locked.list(node) })
     }
 
     /// Suspends the current thread, green or not, until it is granted what it wants or gives up; not at all if `unless` says under the
@@ -349,6 +212,31 @@ impl<'a> Locked<'a> {
     pub(crate) fn first(&self) -> Option<&Node> {
         // SAFETY: a listed node is alive (invariant 2), and stays listed while the lock is held and not used mutably.
         unsafe { self.first.as_ref() }
+    }
+
+    /// Lists the node and releases the lock.
+    ///
+    /// # Safety
+    /// As for [`Waiters::list`].
+    #[inline]
+    pub(crate) unsafe fn list<'n>(mut self, node: &'n Node) -> Listed<'a, 'n> {
+        // SAFETY: by the caller's promise.
+        unsafe { self.push(node) };
+        Listed { list: self.list, node }
+    }
+
+    /// How many wait that `counts` counts.
+    pub(crate) fn count(&self, counts: impl Fn(&Node) -> bool) -> usize {
+        let mut count = 0;
+        let mut at = self.first;
+        // SAFETY: the lock is held; listed nodes are alive.
+        while let Some(node) = unsafe { at.as_ref() } {
+            count += usize::from(counts(node));
+            // SAFETY: as above.
+            let next = unsafe { node.next() };
+            at = if ptr::eq(next, self.first) { ptr::null() } else { next };
+        }
+        count
     }
 
     /// # Safety
@@ -420,7 +308,7 @@ impl<'a> Locked<'a> {
                     Choice::Skip => {}
                     Choice::Take => {
                         self.remove(node);
-                        if node.claim.is_null() || (*node.claim).exchange(at.cast_mut()) {
+                        if node.win() {
                             return Some(Taken(node));
                         }
                     }
@@ -458,125 +346,6 @@ impl<'a> Locked<'a> {
                 return;
             }
             locked = list.lock();
-        }
-    }
-}
-
-/// # Safety
-/// The lock is held of the list to whose ring `first` belongs, and `node` belongs to no ring.
-unsafe fn insert_before(first: &Node, node: &Node) {
-    // SAFETY: as promised; nodes of a ring are alive.
-    unsafe {
-        let last = first.guarded(|first| std::mem::replace(&mut first.previous, node));
-        node.guarded(|guarded| (guarded.previous, guarded.next, guarded.listed) = (last, first, true));
-        (*last).guarded(|last| last.next = node);
-    }
-}
-
-/// # Safety
-/// The lock is held of the list to whose ring `node` belongs.
-unsafe fn unlink(node: &Node) {
-    // SAFETY: as promised; nodes of a ring are alive.
-    unsafe {
-        let (previous, next) = node.guarded(|guarded| {
-            guarded.listed = false;
-            (guarded.previous, guarded.next)
-        });
-        if !ptr::eq(next, node) {
-            (*previous).guarded(|previous| previous.next = next);
-            (*next).guarded(|next| next.previous = previous);
-        }
-    }
-}
-
-/// A node that was taken out, still under the lock: its waiter waits for what the caller is about to give.
-#[must_use = "its waiter would wait for ever"]
-pub(crate) struct Taken<'a>(&'a Node);
-
-impl Taken<'_> {
-    pub(crate) fn want(&self) -> Want {
-        self.0.want
-    }
-
-    /// Grants. What goes to the slot has been written.
-    #[inline]
-    pub(crate) fn grant(self, outcome: usize) -> Wakeup {
-        // SAFETY: the lock is held, as `self` borrows it.
-        let waker = unsafe {
-            self.0.guarded(|guarded| {
-                guarded.outcome = outcome;
-                guarded.waker.take()
-            })
-        };
-        Wakeup(waker.expect("a node is granted once"))
-    }
-}
-
-/// Wakes a waiter that was granted, once the lock has been released.
-#[must_use = "the waiter waits for this"]
-pub(crate) struct Wakeup(Waker);
-
-impl Wakeup {
-    #[inline]
-    pub(crate) fn wake(self) {
-        match self.0 {
-            // SAFETY: it was granted, and waits for this wake (invariant 4), which comes once.
-            Waker::Thread(name) => unsafe { name.wake() },
-            Waker::Future(waker) => waker.wake(),
-        }
-    }
-}
-
-/// Some wakeups, without an allocation.
-pub(crate) struct Wakeups {
-    wakeups: [MaybeUninit<Wakeup>; BATCH],
-    length: usize,
-}
-
-impl Wakeups {
-    pub(crate) fn new() -> Self {
-        Self { wakeups: [const { MaybeUninit::uninit() }; BATCH], length: 0 }
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.length == BATCH
-    }
-
-    /// # Panics
-    /// If it is full.
-    pub(crate) fn push(&mut self, wakeup: Wakeup) {
-        self.wakeups[self.length].write(wakeup);
-        self.length += 1;
-    }
-
-    /// Grants the nodes of `end`'s ring while there is room; true if none is left.
-    ///
-    /// # Safety
-    /// The lock of the list is held from which they were moved there.
-    unsafe fn fill(&mut self, end: &Node, outcome: usize) -> bool {
-        while !self.is_full() {
-            // SAFETY: the lock is held; nodes of the ring are alive (invariant 2, and a left one has unlinked itself).
-            unsafe {
-                let at = end.next();
-                if ptr::eq(at, end) {
-                    return true;
-                }
-                let node = &*at;
-                unlink(node);
-                if node.claim.is_null() || (*node.claim).exchange(at.cast_mut()) {
-                    self.push(Taken(node).grant(outcome));
-                }
-            }
-        }
-        // SAFETY: as above.
-        ptr::eq(unsafe { end.next() }, end)
-    }
-
-    /// Wakes them all, the first first.
-    pub(crate) fn wake(self) {
-        for wakeup in &self.wakeups[..self.length] {
-            // SAFETY: the first `length` were written, and each is read once.
-            unsafe { wakeup.assume_init_read() }.wake();
         }
     }
 }
@@ -633,6 +402,7 @@ impl<'a> Listed<'a, '_> {
         unsafe { locked.remove(self.node) }.then_some(locked)
     }
 
+    #[allow(dead_code, reason = "for futures")]
     /// Gives a future's node the waker of a later poll; false if it was granted.
     pub(crate) fn rearm(&self, waker: std::task::Waker) -> bool {
         let locked = self.list.lock();

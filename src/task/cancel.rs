@@ -15,12 +15,38 @@ use std::fmt;
 /// let payload = waiter.join().unwrap_err();
 /// assert!(payload.is::<sinew::Cancelled>());
 /// ```
-#[derive(Clone)]
-pub struct Cancelled(());
+pub struct Cancelled {
+    raised: Option<Raised>,
+}
+
+/// Where an unwind was raised, and what is to be told when its payload is dropped.
+struct Raised {
+    thread: u64,
+    over: fn(u64),
+}
 
 impl Cancelled {
     pub(crate) fn new() -> Self {
-        Self(())
+        Self { raised: None }
+    }
+
+    /// The payload of an unwind of this thread; `over` is called with its number once the payload is dropped, wherever that is.
+    pub(crate) fn raised(thread: u64, over: fn(u64)) -> Self {
+        Self { raised: Some(Raised { thread, over }) }
+    }
+}
+
+impl Clone for Cancelled {
+    fn clone(&self) -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        if let Some(raised) = self.raised.take() {
+            (raised.over)(raised.thread);
+        }
     }
 }
 

@@ -59,6 +59,8 @@ pub(crate) mod flag {
     pub(crate) const UNWINDING: u8 = 1 << 3;
     /// `joiner` names a thread of the same worker, which wrote it without the state word's help (state, invariant 4).
     pub(crate) const LOCAL_JOINER: u8 = 1 << 4;
+    /// Its unwind is a cancellation's, as long as it unwinds.
+    pub(crate) const CANCELLING: u8 = 1 << 5;
 }
 
 /// The value of `home` for a header that stands for an OS thread.

@@ -2,7 +2,7 @@
 
 use crate::{
     runtime::{os, wait, worker::Worker},
-    task::{OS_THREAD, TaskRef, wake},
+    task::{OS_THREAD, TaskRef, flag, wake},
 };
 use std::{
     fmt, io,
@@ -216,13 +216,25 @@ pub fn sleep_until(deadline: Instant) {
 /// std counts panics by OS thread, so while a green thread is suspended in the middle of an unwind (a destructor that waits), std's function
 /// says yes on all threads of its worker. This one asks only about the current thread; should another thread of the worker be
 /// suspended in an unwind, a thread that starts to unwind meanwhile may not be recognised before its next suspension.
+#[inline]
 #[must_use]
 pub fn panicking() -> bool {
-    std::thread::panicking()
-        && match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
-            Some((worker, task)) => worker.is_unwinding(task),
-            None => true,
-        }
+    std::thread::panicking() && panicking_slow()
+}
+
+#[cold]
+fn panicking_slow() -> bool {
+    match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
+        Some((worker, task)) => worker.is_unwinding(task),
+        None => true,
+    }
+}
+
+/// The same without a cancellation's unwind, which poisons nothing.
+#[cold]
+pub(crate) fn panicking_by_panic() -> bool {
+    panicking()
+        && Worker::current().and_then(Worker::current_task).is_none_or(|current| !current.has_flag(flag::CANCELLING))
 }
 
 /// How many OS threads the machine runs at once for this process. See [`std::thread::available_parallelism`].

@@ -15,6 +15,7 @@ mod runtime;
 mod scope;
 
 pub use builder::{Builder, spawn, spawn_local};
+pub(crate) use current::panicking_by_panic;
 pub use current::{
     Thread, ThreadId, available_parallelism, current, panicking, park, park_timeout, sleep, sleep_until, yield_now,
 };

@@ -228,3 +228,110 @@ pub(crate) fn waiting_bodies() -> Vec<(&'static str, fn())> {
         }),
     ]
 }
+
+/// What kind of threads a [`Crew`] has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Green,
+    Os,
+    /// One after the other.
+    Mixed,
+}
+
+/// Spawns the threads of a test: of one kind or of both, over so many workers.
+#[derive(Clone)]
+pub(crate) struct Crew {
+    pub(crate) kind: Kind,
+    pub(crate) workers: usize,
+    runtime: sinew::runtime::Handle,
+    spawned: Arc<AtomicUsize>,
+}
+
+/// A thread of a [`Crew`].
+pub(crate) enum Member<T> {
+    Green(JoinHandle<T>),
+    Os(std::thread::JoinHandle<T>),
+}
+
+impl Crew {
+    pub(crate) fn spawn<T: Send + 'static>(&self, body: impl FnOnce() -> T + Send + 'static) -> Member<T> {
+        let number = self.spawned.fetch_add(1, Ordering::Relaxed);
+        if self.kind == Kind::Green || self.kind == Kind::Mixed && number.is_multiple_of(2) {
+            self.green(body)
+        } else {
+            self.os(body)
+        }
+    }
+
+    pub(crate) fn green<T: Send + 'static>(&self, body: impl FnOnce() -> T + Send + 'static) -> Member<T> {
+        Member::Green(self.runtime.spawn(body).unwrap())
+    }
+
+    pub(crate) fn os<T: Send + 'static>(&self, body: impl FnOnce() -> T + Send + 'static) -> Member<T> {
+        Member::Os(std::thread::spawn(body))
+    }
+
+    /// Spawns so many threads with the same body, which gets its number, and joins them.
+    pub(crate) fn all<T: Send + 'static>(
+        &self,
+        threads: usize,
+        body: impl Fn(usize) -> T + Send + Sync + 'static,
+    ) -> Vec<T> {
+        let body = Arc::new(body);
+        let spawn = |number| {
+            let body = body.clone();
+            self.spawn(move || body(number))
+        };
+        let members: Vec<_> = (0..threads).map(spawn).collect();
+        members.into_iter().map(|member| member.join().unwrap()).collect()
+    }
+}
+
+impl<T: Send> Member<T> {
+    pub(crate) fn join(self) -> std::thread::Result<T> {
+        match self {
+            Self::Green(handle) => handle.join(),
+            // What it waits for may be on this very worker.
+            Self::Os(handle) => thread::blocking(|| handle.join()),
+        }
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        match self {
+            Self::Green(handle) => handle.is_finished(),
+            Self::Os(handle) => handle.is_finished(),
+        }
+    }
+
+    /// None for an OS thread, which is not cancelled.
+    pub(crate) fn green(&self) -> Option<&thread::Thread> {
+        match self {
+            Self::Green(handle) => Some(handle.thread()),
+            Self::Os(_) => None,
+        }
+    }
+}
+
+/// Runs the body with each kind of crew, over one, two and eight workers; as a green thread if there are any.
+#[track_caller]
+pub(crate) fn on_every_crew(body: fn(&Crew)) {
+    for workers in [1, 2, 8] {
+        let runtime = Runtime::builder().workers(workers).build().unwrap();
+        for kind in [Kind::Green, Kind::Os, Kind::Mixed] {
+            let crew = Crew { kind, workers, runtime: runtime.handle(), spawned: Arc::new(AtomicUsize::new(workers)) };
+            if kind != Kind::Os {
+                let crew = crew.clone();
+                runtime.run(move || body(&crew));
+            }
+            if kind != Kind::Green {
+                body(&crew);
+            }
+        }
+    }
+}
+
+/// Whether the thread that did this suspends, now and later, as far as one can tell by waiting a little.
+pub(crate) fn still_waits<T: Send>(member: &Member<T>) -> bool {
+    thread::sleep(Duration::from_millis(5));
+    !member.is_finished()
+}

@@ -1,0 +1,99 @@
+//! What follows when a node is taken out of a wait list: the grant, and the wake.
+
+use super::node::{Node, Waker, Want, unlink};
+use std::{mem::MaybeUninit, ptr};
+
+/// How many are woken after one hold of the lock.
+const BATCH: usize = 16;
+
+/// A node that was taken out, still under the lock: its waiter waits for what the caller is about to give.
+#[must_use = "its waiter would wait for ever"]
+pub(crate) struct Taken<'a>(pub(super) &'a Node);
+
+impl Taken<'_> {
+    pub(crate) fn want(&self) -> Want {
+        self.0.want
+    }
+
+    /// Grants. What goes to the slot has been written.
+    #[inline]
+    pub(crate) fn grant(self, outcome: usize) -> Wakeup {
+        // SAFETY: the lock is held, as `self` borrows it.
+        let waker = unsafe {
+            self.0.guarded(|guarded| {
+                guarded.outcome = outcome;
+                guarded.waker.take()
+            })
+        };
+        Wakeup(waker.expect("a node is granted once"))
+    }
+}
+
+/// Wakes a waiter that was granted, once the lock has been released.
+#[must_use = "the waiter waits for this"]
+pub(crate) struct Wakeup(Waker);
+
+impl Wakeup {
+    #[inline]
+    pub(crate) fn wake(self) {
+        match self.0 {
+            // SAFETY: it was granted, and waits for this wake (invariant 4), which comes once.
+            Waker::Thread(name) => unsafe { name.wake() },
+            Waker::Future(waker) => waker.wake(),
+        }
+    }
+}
+
+/// Some wakeups, without an allocation.
+pub(crate) struct Wakeups {
+    wakeups: [MaybeUninit<Wakeup>; BATCH],
+    length: usize,
+}
+
+impl Wakeups {
+    pub(crate) fn new() -> Self {
+        Self { wakeups: [const { MaybeUninit::uninit() }; BATCH], length: 0 }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.length == BATCH
+    }
+
+    /// # Panics
+    /// If it is full.
+    pub(crate) fn push(&mut self, wakeup: Wakeup) {
+        self.wakeups[self.length].write(wakeup);
+        self.length += 1;
+    }
+
+    /// Grants the nodes of `end`'s ring while there is room; true if none is left.
+    ///
+    /// # Safety
+    /// The lock of the list is held from which they were moved there.
+    pub(super) unsafe fn fill(&mut self, end: &Node, outcome: usize) -> bool {
+        while !self.is_full() {
+            // SAFETY: the lock is held; nodes of the ring are alive (invariant 2, and a left one has unlinked itself).
+            unsafe {
+                let at = end.next();
+                if ptr::eq(at, end) {
+                    return true;
+                }
+                let node = &*at;
+                unlink(node);
+                if node.win() {
+                    self.push(Taken(node).grant(outcome));
+                }
+            }
+        }
+        // SAFETY: as above.
+        ptr::eq(unsafe { end.next() }, end)
+    }
+
+    /// Wakes them all, the first first.
+    pub(crate) fn wake(self) {
+        for wakeup in &self.wakeups[..self.length] {
+            // SAFETY: the first `length` were written, and each is read once.
+            unsafe { wakeup.assume_init_read() }.wake();
+        }
+    }
+}
