@@ -29,6 +29,18 @@ impl Name {
     }
 }
 
+/// Has the threads of this worker that `wakes` wakes run in that order, behind those that are ready. One that is woken alone runs next.
+pub(crate) fn in_order(wakes: impl FnOnce()) {
+    match Worker::current() {
+        Some(worker) => {
+            let before = worker.batch.replace(true);
+            wakes();
+            worker.batch.set(before);
+        }
+        None => wakes(),
+    }
+}
+
 /// How a wait ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ended {

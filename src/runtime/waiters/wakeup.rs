@@ -1,6 +1,9 @@
 //! What follows when a node is taken out of a wait list: the grant, and the wake.
 
-use super::node::{Node, Waker, Want, unlink};
+use super::{
+    super::exact,
+    node::{Node, Waker, Want, unlink},
+};
 use std::{mem::MaybeUninit, ptr};
 
 /// How many are woken after one hold of the lock.
@@ -91,9 +94,13 @@ impl Wakeups {
 
     /// Wakes them all, the first first.
     pub(crate) fn wake(self) {
-        for wakeup in &self.wakeups[..self.length] {
+        let wake = |wakeup: &MaybeUninit<Wakeup>| {
             // SAFETY: the first `length` were written, and each is read once.
             unsafe { wakeup.assume_init_read() }.wake();
+        };
+        match &self.wakeups[..self.length] {
+            [one] => wake(one),
+            wakeups => exact::in_order(|| wakeups.iter().for_each(wake)),
         }
     }
 }

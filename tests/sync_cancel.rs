@@ -1,0 +1,555 @@
+//! Cancellation and time limits of what waits in `sync`, systematically: an operation is driven through its suspensions by the steps
+//! of others, and cancelled after the k-th step, for each k, or left to time out there. Afterwards nothing may be lost, nothing held,
+//! and the operation goes on working.
+//!
+//! On one worker the thread is suspended whenever the driver runs, so each k is another suspension; on two, it is where it is.
+
+mod harness;
+
+use harness::{Random, let_others_run};
+use sinew::{
+    Cancelled, JoinHandle, Runtime,
+    sync::{Barrier, Condvar, Event, LazyLock, Mutex, Notify, Once, OnceLock, RwLock, Semaphore, WaitGroup},
+    thread,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// An operation, what others do meanwhile, and what must hold in the end.
+struct Case<S: 'static> {
+    name: &'static str,
+    new: fn() -> S,
+    /// Waits; counts in the given counter if it was successful. With a time limit, if there is one.
+    operation: fn(&S, &AtomicUsize, Option<Duration>),
+    /// Done by the driver one after the other; together they let the operation go through. What one of them takes, a
+    /// later one gives back.
+    steps: &'static [fn(&S)],
+    /// Gets how many operations were successful.
+    check: fn(&S, usize),
+}
+
+fn end<T>(handle: JoinHandle<T>) {
+    if let Err(payload) = handle.join() {
+        assert!(payload.is::<Cancelled>(), "it panicked");
+    }
+}
+
+fn run<S: Send + Sync>(case: &Case<S>) {
+    for workers in [1, 2] {
+        for limit in [None, Some(Duration::from_millis(2))] {
+            for k in 0..=case.steps.len() {
+                let (new, operation, steps, check) = (case.new, case.operation, case.steps, case.check);
+                println!("{}, {workers} workers, {limit:?}, after step {k}", case.name);
+                let runtime = Runtime::builder().workers(workers).build().unwrap();
+                runtime.run(move || {
+                    let (state, successes) = (Arc::new(new()), Arc::new(AtomicUsize::new(0)));
+                    // Two of them, of which the first is cancelled: the other must not suffer from it.
+                    let spawn = |limit| {
+                        let (state, successes) = (state.clone(), successes.clone());
+                        thread::spawn(move || operation(&state, &successes, limit))
+                    };
+                    let (mut one, mut two) = (None, None);
+                    for (number, step) in steps.iter().enumerate() {
+                        if number == 1 {
+                            (one, two) = (Some(spawn(limit)), Some(spawn(None)));
+                            let_others_run();
+                        }
+                        if number == k {
+                            cancel_or_wait(one.as_ref(), limit);
+                        }
+                        step(&state);
+                        let_others_run();
+                    }
+                    if k == steps.len() {
+                        cancel_or_wait(one.as_ref(), limit);
+                    }
+                    one.into_iter().chain(two).for_each(end);
+                    check(&state, successes.load(Ordering::SeqCst));
+                });
+            }
+        }
+    }
+}
+
+fn cancel_or_wait(handle: Option<&JoinHandle<()>>, limit: Option<Duration>) {
+    match (handle, limit) {
+        (Some(handle), None) => handle.thread().cancel(),
+        (_, limit) => thread::sleep(limit.unwrap_or_default() * 2),
+    }
+    let_others_run();
+}
+
+fn count(successes: &AtomicUsize) {
+    successes.fetch_add(1, Ordering::SeqCst);
+}
+
+/// A mutex that is held by the driver in the meantime: a guard that outlives its step.
+struct Holds<L: 'static, G> {
+    lock: &'static L,
+    guard: std::sync::Mutex<Option<Stays<G>>>,
+}
+
+/// A guard that stays on the driver's thread, though the state around it is shared.
+struct Stays<G>(G);
+// SAFETY: the driver alone puts it in and takes it out.
+unsafe impl<G> Send for Stays<G> {}
+
+impl<L, G> Holds<L, G> {
+    fn new(lock: L) -> Self {
+        Self { lock: Box::leak(Box::new(lock)), guard: std::sync::Mutex::new(None) }
+    }
+
+    fn hold(&self, guard: G) {
+        *self.guard.lock().unwrap() = Some(Stays(guard));
+    }
+
+    fn release(&self) {
+        let guard = self.guard.lock().unwrap().take();
+        drop(guard);
+    }
+}
+
+type HeldMutex = Holds<Mutex<usize>, sinew::sync::MutexGuard<'static, usize>>;
+
+#[test]
+fn a_mutex() {
+    run(&Case::<HeldMutex> {
+        name: "lock",
+        new: || Holds::new(Mutex::new(0)),
+        operation: |state, successes, limit| {
+            let locked = match limit {
+                None => state.lock.lock().ok(),
+                Some(limit) => state.lock.try_lock_for(limit).ok(),
+            };
+            if let Some(mut value) = locked {
+                *value += 1;
+                count(successes);
+                thread::yield_now();
+            }
+        },
+        steps: &[
+            |state| state.hold(state.lock.lock().unwrap()),
+            |state| {
+                // Overtakes whoever is woken.
+                state.release();
+                state.hold(state.lock.lock().unwrap());
+            },
+            |_| thread::sleep(Duration::from_millis(2)),
+            |state| state.release(),
+        ],
+        check: |state, successes| {
+            assert_eq!(*state.lock.try_lock().expect("free, and not poisoned"), successes);
+            assert!(successes >= 1);
+        },
+    });
+}
+
+#[test]
+fn a_condition_variable() {
+    run(&Case::<(Mutex<(usize, usize)>, Condvar)> {
+        name: "wait",
+        new: || (Mutex::new((0, 0)), Condvar::new()),
+        operation: |(mutex, condvar), successes, limit| {
+            let mut held = mutex.lock().unwrap();
+            while held.0 == 0 {
+                match limit {
+                    None => held = condvar.wait(held).unwrap(),
+                    Some(limit) => {
+                        let (again, result) = condvar.wait_timeout(held, limit).unwrap();
+                        held = again;
+                        if result.timed_out() && held.0 == 0 {
+                            return;
+                        }
+                    }
+                }
+            }
+            held.0 -= 1;
+            held.1 += 1;
+            count(successes);
+        },
+        steps: &[
+            |_| {},
+            |(mutex, condvar)| {
+                let mut held = mutex.lock().unwrap();
+                held.0 += 1;
+                condvar.notify_one();
+                // The woken one waits for the mutex.
+                let_others_run();
+            },
+            |(mutex, condvar)| {
+                mutex.lock().unwrap().0 += 1;
+                condvar.notify_one();
+            },
+            // One that was notified and cancelled may have left its item to another.
+            |(_, condvar)| condvar.notify_all(),
+        ],
+        check: |(mutex, _), successes| {
+            assert_eq!(*mutex.try_lock().expect("free, and not poisoned"), (2 - successes, successes));
+            assert!(successes >= 1);
+        },
+    });
+}
+
+#[test]
+fn a_semaphore() {
+    run(&Case::<Semaphore> {
+        name: "acquire_many",
+        new: || Semaphore::new(3),
+        operation: |semaphore, successes, limit| {
+            let permit = match limit {
+                None => semaphore.acquire_many(3).ok(),
+                Some(limit) => semaphore.acquire_timeout(3, limit).ok(),
+            };
+            if permit.is_some() {
+                count(successes);
+                thread::yield_now();
+            }
+        },
+        steps: &[
+            |semaphore| semaphore.acquire_many(2).unwrap().forget(),
+            |semaphore| semaphore.add_permits(1),
+            |semaphore| semaphore.add_permits(1),
+        ],
+        check: |semaphore, successes| {
+            assert_eq!(semaphore.available_permits(), 3);
+            assert!(successes >= 1);
+            drop(semaphore.try_acquire_many(3).expect("nobody waits"));
+        },
+    });
+}
+
+type HeldToRead = Holds<RwLock<usize>, sinew::sync::RwLockReadGuard<'static, usize>>;
+
+#[test]
+fn a_lock_to_write() {
+    run(&Case::<HeldToRead> {
+        name: "write",
+        new: || Holds::new(RwLock::new(0)),
+        operation: |state, successes, limit| {
+            let locked = match limit {
+                None => state.lock.write().ok(),
+                Some(limit) => state.lock.try_write_for(limit).ok(),
+            };
+            if let Some(mut value) = locked {
+                *value += 1;
+                count(successes);
+                thread::yield_now();
+            }
+        },
+        steps: &[|state| state.hold(state.lock.read().unwrap()), |_| {}, |state| state.release()],
+        check: |state, successes| {
+            assert_eq!(*state.lock.try_write().expect("free, and not poisoned"), successes);
+            assert!(successes >= 1);
+        },
+    });
+}
+
+type HeldToWrite = Holds<RwLock<usize>, sinew::sync::RwLockWriteGuard<'static, usize>>;
+
+#[test]
+fn a_lock_to_read() {
+    run(&Case::<HeldToWrite> {
+        name: "read",
+        new: || Holds::new(RwLock::new(0)),
+        operation: |state, successes, limit| {
+            let locked = match limit {
+                None => state.lock.read().ok(),
+                Some(limit) => state.lock.try_read_for(limit).ok(),
+            };
+            if locked.is_some() {
+                count(successes);
+                thread::yield_now();
+            }
+        },
+        steps: &[|state| state.hold(state.lock.write().unwrap()), |_| {}, |state| state.release()],
+        check: |state, successes| {
+            drop(state.lock.try_write().expect("free, and not poisoned"));
+            assert!(successes >= 1);
+        },
+    });
+}
+
+/// A reader behind a writer that gives up goes on, while another still reads.
+#[test]
+fn a_reader_behind_a_writer() {
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    runtime.run(|| {
+        for cancels in [true, false] {
+            let lock = Arc::new(RwLock::new(0));
+            let held = lock.read().unwrap();
+            let (one, two) = (lock.clone(), lock.clone());
+            let writer = thread::spawn(move || {
+                if cancels {
+                    drop(one.write());
+                } else {
+                    assert!(one.try_write_for(Duration::from_millis(3)).is_err());
+                }
+            });
+            thread::yield_now();
+            let reader = thread::spawn(move || *two.read().unwrap());
+            thread::yield_now();
+            assert!(!reader.is_finished());
+            if cancels {
+                writer.thread().cancel();
+            }
+            end(writer);
+            assert_eq!(reader.join().unwrap(), 0);
+            drop(held);
+        }
+    });
+}
+
+#[test]
+fn an_event() {
+    run(&Case::<Event> {
+        name: "wait",
+        new: Event::new,
+        operation: |event, successes, limit| match limit {
+            None => {
+                event.wait();
+                count(successes);
+            }
+            Some(limit) => drop(event.wait_timeout(limit).then(|| count(successes))),
+        },
+        steps: &[|_| {}, |_| {}, Event::set],
+        check: |event, successes| assert!(event.is_set() && successes >= 1),
+    });
+}
+
+#[test]
+fn a_notification() {
+    run(&Case::<Notify> {
+        name: "wait",
+        new: Notify::new,
+        operation: |notify, successes, limit| match limit {
+            None => {
+                notify.wait();
+                count(successes);
+            }
+            Some(limit) => drop(notify.wait_timeout(limit).then(|| count(successes))),
+        },
+        steps: &[|_| {}, |_| {}, Notify::notify_one, Notify::notify_one],
+        check: |notify, successes| {
+            // Two were given; two that nobody took are one.
+            let left = usize::from(notify.wait_timeout(Duration::ZERO));
+            assert_eq!(successes + left, 2);
+        },
+    });
+}
+
+#[test]
+fn a_barrier() {
+    run(&Case::<Barrier> {
+        name: "wait",
+        new: || Barrier::new(2),
+        // The second, when the first was cancelled, finds the driver there.
+        operation: |barrier, successes, _| {
+            barrier.wait();
+            count(successes);
+        },
+        steps: &[|_| {}, |_| {}],
+        check: |_, successes| assert_eq!(successes, 2),
+    });
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    runtime.run(|| {
+        let barrier = Arc::new(Barrier::new(2));
+        let other = barrier.clone();
+        let waiter = thread::spawn(move || other.wait().is_leader());
+        thread::yield_now();
+        waiter.thread().cancel();
+        end(waiter);
+        let other = barrier.clone();
+        let waiter = thread::spawn(move || other.wait().is_leader());
+        thread::yield_now();
+        assert!(!waiter.is_finished(), "the cancelled one does not count");
+        assert!(barrier.wait().is_leader());
+        assert!(!waiter.join().unwrap());
+    });
+}
+
+#[test]
+fn a_group() {
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    runtime.run(|| {
+        let group = WaitGroup::new();
+        let (one, two) = (group.clone(), group.clone());
+        let (one, two) = (thread::spawn(move || one.wait()), thread::spawn(move || two.wait()));
+        thread::yield_now();
+        one.thread().cancel();
+        end(one);
+        assert!(!two.is_finished());
+        drop(group);
+        two.join().unwrap();
+    });
+}
+
+/// Cancelled inside, another runs its own; cancelled outside, nothing is changed.
+#[test]
+fn a_once_and_what_stands_on_it() {
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    runtime.run(|| {
+        let once = Arc::new((Once::new(), OnceLock::new(), AtomicUsize::new(0)));
+        let spawn = |number| {
+            let once = once.clone();
+            let handle = thread::spawn(move || {
+                once.0.call_once(|| {
+                    thread::sleep(Duration::from_millis(20));
+                    once.2.fetch_add(1, Ordering::SeqCst);
+                });
+                *once.1.get_or_init(|| {
+                    thread::sleep(Duration::from_millis(20));
+                    number
+                })
+            });
+            thread::yield_now();
+            handle
+        };
+        let (one, two, three) = (spawn(1), spawn(2), spawn(3));
+        two.thread().cancel();
+        end(two);
+        one.thread().cancel();
+        end(one);
+        let four = spawn(4);
+        let first = three.join().unwrap();
+        assert_eq!(first, four.join().unwrap());
+        assert!(first >= 3, "made by one that was cancelled");
+        assert_eq!(once.2.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_lazy_value_is_made_by_a_cancelled_thread_all_the_same() {
+    static LAZY: LazyLock<usize> = LazyLock::new(|| {
+        thread::sleep(Duration::from_millis(5));
+        7
+    });
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    runtime.run(|| {
+        let makes = thread::spawn(|| {
+            assert_eq!(*LAZY, 7);
+            thread::yield_now();
+        });
+        thread::yield_now();
+        makes.thread().cancel();
+        let waits = thread::spawn(|| *LAZY);
+        assert_eq!(waits.join().unwrap(), 7);
+        harness::assert_cancelled(makes);
+    });
+}
+
+/// What the threads of the storm share.
+struct World {
+    mutex: Mutex<usize>,
+    items: Mutex<usize>,
+    changed: Condvar,
+    lock: RwLock<usize>,
+    semaphore: Semaphore,
+    notify: Notify,
+    inside: AtomicUsize,
+}
+
+/// Threads that wait for all of these with and without limits, and are cancelled at random.
+#[test]
+fn a_storm_of_cancellations_loses_nothing() {
+    for workers in [1, 2, 8] {
+        let runtime = Runtime::builder().workers(workers).build().unwrap();
+        runtime.run(move || {
+            let world = Arc::new(World {
+                mutex: Mutex::new(0),
+                items: Mutex::new(0),
+                changed: Condvar::new(),
+                lock: RwLock::new(0),
+                semaphore: Semaphore::new(4),
+                notify: Notify::new(),
+                inside: AtomicUsize::new(0),
+            });
+            let mut random = Random::new(workers as u64);
+            for _ in 0..20 {
+                let threads: Vec<_> = (0..40)
+                    .map(|_| {
+                        let (world, seed) = (world.clone(), random.next());
+                        thread::spawn(move || storm(&world, &mut Random::new(seed)))
+                    })
+                    .collect();
+                let os = std::thread::spawn({
+                    let (world, seed) = (world.clone(), random.next());
+                    move || storm(&world, &mut Random::new(seed))
+                });
+                while threads.iter().any(|thread| !thread.is_finished()) || !os.is_finished() {
+                    threads[random.below(threads.len())].thread().cancel();
+                    if random.below(4) == 0 {
+                        world.notify.notify_one();
+                        world.changed.notify_one();
+                        thread::sleep(Duration::from_millis(random.below(2) as u64));
+                    }
+                    thread::yield_now();
+                }
+                threads.into_iter().for_each(end);
+                os.join().unwrap();
+                let World { mutex, items, lock, semaphore, .. } = &*world;
+                assert!(mutex.try_lock().is_ok() && items.try_lock().is_ok() && lock.try_write().is_ok());
+                assert_eq!(semaphore.available_permits(), 4);
+                assert_eq!(world.inside.load(Ordering::SeqCst), 0);
+            }
+        });
+    }
+}
+
+fn storm(world: &World, random: &mut Random) {
+    let limit = Duration::from_millis(1);
+    for _ in 0..30 {
+        match random.below(8) {
+            0 => *world.mutex.lock().unwrap() += 1,
+            1 => {
+                let _held = world.mutex.lock().unwrap();
+                let _inside = Inside::new(&world.inside, 1_000, 1);
+                thread::yield_now();
+            }
+            2 => drop(world.lock.read().map(|value| {
+                thread::yield_now();
+                *value
+            })),
+            3 => {
+                let mut held = world.lock.write().unwrap();
+                *held += 1;
+                thread::yield_now();
+            }
+            4 => {
+                let amount = 1 + random.below(4);
+                let _permit = world.semaphore.acquire_many(amount).unwrap();
+                let _inside = Inside::new(&world.inside, 1, 4);
+                thread::yield_now();
+            }
+            5 => drop(world.semaphore.acquire_timeout(4, limit)),
+            6 => {
+                let held = world.items.lock().unwrap();
+                let (mut held, _) = world.changed.wait_timeout(held, limit).unwrap();
+                *held += 1;
+                world.changed.notify_one();
+            }
+            _ => drop(world.notify.wait_timeout(limit)),
+        }
+    }
+}
+
+/// Counts who is inside: so many of a kind at most.
+struct Inside<'a>(&'a AtomicUsize, usize);
+
+impl<'a> Inside<'a> {
+    fn new(count: &'a AtomicUsize, unit: usize, most: usize) -> Self {
+        let before = count.fetch_add(unit, Ordering::SeqCst);
+        assert!(before / unit % 1_000 < most, "too many inside");
+        Self(count, unit)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::SeqCst);
+    }
+}
