@@ -30,6 +30,7 @@
 //! # Where to look
 //!
 //! - [`thread`] has [`std::thread`]'s names and signatures: `use sinew::thread` replaces `use std::thread`.
+//! - [`sync`] has [`std::sync`]'s locks and more: semaphores, events. `use sinew::sync` replaces `use std::sync`.
 //! - [`net`] has [`std::net`]'s TCP types.
 //! - [`Runtime`] is a set of workers as a value. Programs that make none use a default one, which starts by itself.
 //! - [`thread::blocking`] is for calls that block the OS thread: files, other libraries' sockets, long computations.

@@ -73,6 +73,7 @@ impl Drop for Running<'_> {
 
 impl Once {
     /// Nothing has run.
+    #[allow(clippy::new_without_default, reason = "as std's")]
     #[inline]
     #[must_use]
     pub const fn new() -> Self {

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::{
+    ops::Deref,
     pin::{Pin, pin},
     sync::{
         Arc, Mutex,
@@ -27,7 +28,7 @@ fn node(amount: usize, first: bool, wakes: &Arc<Counts>) -> Node {
 }
 
 /// Lists a node that the test unlists or has granted before it goes.
-fn list<'a>(list: &'a Waiters, node: &'a Pin<&mut Node>) -> Listed<'a, 'a> {
+fn list<'a>(list: &'a Waiters, node: &'a Pin<impl Deref<Target = Node>>) -> Listed<'a, 'a> {
     // SAFETY: pinned, and every test ends with an empty list.
     unsafe { list.list(node, |_| false) }.unwrap()
 }
@@ -62,7 +63,7 @@ fn any_node_may_leave() {
     for leaver in 0..4 {
         let (waiters, wakes) = (Waiters::new(), Arc::new(Counts::default()));
         let nodes: Vec<_> = (0..4).map(|i| Box::pin(node(i, false, &wakes))).collect();
-        let mut listed: Vec<_> = nodes.iter().map(|node| unsafe { waiters.list(node, |_| false) }.unwrap()).collect();
+        let mut listed: Vec<_> = nodes.iter().map(|node| list(&waiters, node)).collect();
         assert!(listed.remove(leaver).leave().is_some());
         let order: Vec<_> = std::iter::from_fn(|| grant(&waiters, |_| Choice::Take)).collect();
         assert_eq!(order, (0..4).filter(|&i| i != leaver).collect::<Vec<_>>());
@@ -74,7 +75,7 @@ fn any_node_may_leave() {
 fn a_choice_skips_and_stops() {
     let (waiters, wakes) = (Waiters::new(), Arc::new(Counts::default()));
     let nodes: Vec<_> = (0..4).map(|i| Box::pin(node(i, false, &wakes))).collect();
-    let _listed: Vec<_> = nodes.iter().map(|node| unsafe { waiters.list(node, |_| false) }.unwrap()).collect();
+    let _listed: Vec<_> = nodes.iter().map(|node| list(&waiters, node)).collect();
     let stop_at = |limit| {
         move |node: &Node| match node.want().amount {
             amount if amount >= limit => Choice::Stop,
@@ -97,7 +98,7 @@ fn a_choice_skips_and_stops() {
 fn all_are_granted_but_those_that_left() {
     let (waiters, wakes) = (Waiters::new(), Arc::new(Counts::default()));
     let nodes: Vec<_> = (0..100).map(|i| Box::pin(node(i, false, &wakes))).collect();
-    let mut listed: Vec<_> = nodes.iter().map(|node| unsafe { waiters.list(node, |_| false) }.unwrap()).collect();
+    let mut listed: Vec<_> = nodes.iter().map(|node| list(&waiters, node)).collect();
     assert!(listed.pop().unwrap().leave().is_some());
     waiters.lock().grant_all(9);
     assert_eq!(wakes.0.load(Ordering::SeqCst), 99);
