@@ -64,6 +64,7 @@ use node::{Waker, insert_before, unlink};
 use std::{fmt, ptr, time::Instant};
 
 const LOCKED: usize = 1;
+
 /// Threads that wait. See the module's head.
 pub(crate) struct Waiters {
     first: AtomicPtr<Node>,
