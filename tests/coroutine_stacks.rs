@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{at_most_suspended, dying_child, is_child, status};
+use harness::{at_most_suspended, dying_child, is_child, status, usable};
 use sinew::{
     Builder,
     coroutine::{
@@ -44,7 +44,7 @@ fn an_overflow_is_reported_on_an_os_thread() {
     if is_child() {
         let _ = std::thread::Builder::new().name("plain one".into()).spawn(overflow).unwrap().join();
     }
-    assert_reported(&dying_child(TEST, libc::SIGABRT), "plain one", 240 << 10);
+    assert_reported(&dying_child(TEST, libc::SIGABRT), "plain one", usable(256 << 10));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn an_overflow_is_reported_in_a_green_thread() {
         let _ = Builder::new().name("green one".into()).spawn(overflow).unwrap().join();
     }
     let words = dying_child(TEST, libc::SIGABRT);
-    assert_reported(&words, "green one", 240 << 10);
+    assert_reported(&words, "green one", usable(256 << 10));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn an_overflow_after_a_suspension_is_reported_with_the_size_asked_for() {
         let _ = Builder::new()
             .name("green one".into())
             .spawn(|| {
-                let stack = DefaultStack::new(1_000_000).unwrap();
+                let stack = DefaultStack::new(900_000).unwrap();
                 let mut coroutine = Plain::with_stack(stack, |yielder, ()| {
                     yielder.suspend(());
                     thread::yield_now();
@@ -77,7 +77,7 @@ fn an_overflow_after_a_suspension_is_reported_with_the_size_asked_for() {
             .unwrap()
             .join();
     }
-    assert_reported(&dying_child(TEST, libc::SIGABRT), "green one", (1 << 20) - (16 << 10));
+    assert_reported(&dying_child(TEST, libc::SIGABRT), "green one", usable(1 << 20));
 }
 
 #[test]
@@ -112,7 +112,8 @@ fn without_an_alternate_signal_stack_an_overflow_still_kills() {
 
 #[test]
 fn a_closure_larger_than_the_stack_is_refused() {
-    let huge = [1_u8; 20_000];
+    // The least stack has 64 KiB where pages do.
+    let huge = [1_u8; 80_000];
     let make = move || {
         Coroutine::<(), (), u8>::with_stack(DefaultStack::new(16 << 10).unwrap(), move |_, ()| huge[black_box(7)])
     };

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{dying_child, is_child};
+use harness::{dying_child, is_child, usable};
 use sinew::{Builder, Runtime, thread};
 
 /// Without end.
@@ -38,7 +38,7 @@ fn an_unnamed_thread_is_reported_with_its_number_and_size() {
         let _ = thread.join();
     }
     let words = dying_child(TEST, libc::SIGABRT);
-    assert_reported(&words, "<unnamed>", 240 << 10);
+    assert_reported(&words, "<unnamed>", usable(256 << 10));
     assert!(words.contains(&format!("ThreadId({})\n", number(&words))), "{words}");
 }
 
@@ -46,10 +46,10 @@ fn an_unnamed_thread_is_reported_with_its_number_and_size() {
 fn a_named_thread_is_reported_by_its_name() {
     const TEST: &str = "a_named_thread_is_reported_by_its_name";
     if is_child() {
-        let builder = Builder::new().name("deep one".into()).stack_size(1_000_000);
+        let builder = Builder::new().name("deep one".into()).stack_size(900_000);
         let _ = builder.spawn(|| recurse(u64::MAX)).unwrap().join();
     }
-    assert_reported(&dying_child(TEST, libc::SIGABRT), "deep one", (1 << 20) - (16 << 10));
+    assert_reported(&dying_child(TEST, libc::SIGABRT), "deep one", usable(1 << 20));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_thread_that_was_suspended_before_is_reported_too() {
             drop(others);
         });
     }
-    assert_reported(&dying_child(TEST, libc::SIGABRT), "among others", 240 << 10);
+    assert_reported(&dying_child(TEST, libc::SIGABRT), "among others", usable(256 << 10));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_frame_larger_than_a_page_is_caught() {
     if is_child() {
         let _ = thread::spawn(large_frame).join();
     }
-    assert_reported(&dying_child(TEST, libc::SIGABRT), "<unnamed>", 240 << 10);
+    assert_reported(&dying_child(TEST, libc::SIGABRT), "<unnamed>", usable(256 << 10));
 }
 
 #[test]

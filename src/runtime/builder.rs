@@ -118,8 +118,8 @@ impl Builder {
     }
 
     /// How many bytes of stack a green thread has at least that asks for no size itself. By default a reserve of 256 KiB that
-    /// includes a guard of 16 KiB; at most 1 GiB (512 MiB on
-    /// 32-bit processors). Memory is committed page by page as it is touched.
+    /// includes a guard of 16 KiB (of one page, where pages are larger); at most 1 GiB (512 MiB on 32-bit processors).
+    /// Memory is committed page by page as it is touched.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self

@@ -151,7 +151,8 @@ impl Builder {
         self
     }
 
-    /// How many bytes of stack the thread has at least. Sizes are rounded up, to a power of two less a guard of 16 KiB.
+    /// How many bytes of stack the thread has at least. Sizes are rounded up, to a power of two less a guard of 16 KiB
+    /// (of one page, where pages are larger).
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self

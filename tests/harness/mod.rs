@@ -167,6 +167,13 @@ pub(crate) fn at_most_suspended(wanted: usize) -> usize {
     }
 }
 
+/// What a reserve leaves to its stack: all but the guard, which takes 16 KiB, or a page where pages are larger.
+pub(crate) fn usable(reserve: usize) -> usize {
+    // SAFETY: sysconf takes an integer and touches no memory of ours.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    reserve - usize::try_from(page).unwrap().max(16 << 10)
+}
+
 /// A line's number of `/proc/self/status`.
 pub(crate) fn status(field: &str) -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();

@@ -49,6 +49,10 @@ fn stacks_of_many_slabs_do_not_overlap_and_are_all_guarded() {
 }
 
 #[test]
+#[cfg_attr(
+    all(sinew_emulated, target_arch = "powerpc64"),
+    ignore = "qemu-ppc64le with pages of 64 KiB counts resident ones by the host's size"
+)]
 fn a_stack_costs_no_memory_until_it_is_used_and_then_its_top_page() {
     let pool = StackPool::new(None);
     let stacks = acquire(&pool, 20);
@@ -63,21 +67,27 @@ fn a_stack_costs_no_memory_until_it_is_used_and_then_its_top_page() {
 }
 
 #[test]
+#[cfg_attr(
+    all(sinew_emulated, target_arch = "powerpc64"),
+    ignore = "qemu-ppc64le with pages of 64 KiB counts resident ones by the host's size"
+)]
 fn a_released_stack_keeps_its_top_and_its_guard_and_gives_its_depth_back() {
     let pool = StackPool::new(None);
     let stack = pool.acquire(CLASS).unwrap();
     let limit = stack.limit();
+    let page = memory::page_size();
+    let kept = (16_usize << 10).next_multiple_of(page);
     run_on(&stack, || assert!(recurse(20) > 0));
-    for depth in [1, 16 << 10, (16 << 10) + 1, stack.class().bytes()] {
+    for depth in [1, kept, kept + 1, stack.class().bytes()] {
         poke(&stack, depth, 7);
     }
-    assert!(resident_pages(&stack) > 5);
+    assert!(resident_pages(&stack) > kept / page + 1);
     pool.release(stack);
     let stack = pool.acquire(CLASS).unwrap();
     assert_eq!(stack.limit(), limit, "the warm one comes first");
-    assert!(resident_pages(&stack) <= (16 << 10) / memory::page_size().min(16 << 10));
-    assert_eq!([1, 16 << 10].map(|depth| peek(&stack, depth)), [7, 7]);
-    assert_eq!([(16 << 10) + 1, stack.class().bytes()].map(|depth| peek(&stack, depth)), [0, 0]);
+    assert!(resident_pages(&stack) <= kept / page);
+    assert_eq!([1, kept].map(|depth| peek(&stack, depth)), [7, 7]);
+    assert_eq!([kept + 1, stack.class().bytes()].map(|depth| peek(&stack, depth)), [0, 0]);
     assert_guarded(&stack);
 }
 
@@ -102,6 +112,10 @@ fn a_trim_keeps_what_it_was_told_to_keep() {
 }
 
 #[test]
+#[cfg_attr(
+    all(sinew_emulated, target_arch = "powerpc64"),
+    ignore = "qemu-ppc64le with pages of 64 KiB counts resident ones by the host's size"
+)]
 fn a_cooled_pool_holds_no_memory_and_works_on() {
     let pool = StackPool::new(None);
     let stacks = acquire(&pool, 40);
