@@ -79,6 +79,7 @@
 
 mod drive;
 mod exception;
+mod make;
 mod scope;
 mod tee;
 mod yielder;
