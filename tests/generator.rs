@@ -3,6 +3,7 @@
 mod harness;
 
 use harness::{OnDrop, dying_child, good_child, is_child, on_each_kind};
+use sinew::coroutine::stack::DefaultStack;
 use sinew::generator::{Exception, Generator, GeneratorError, GeneratorExit, GeneratorState, raise, tee, try_};
 use std::{
     cell::{Cell, RefCell},
@@ -92,8 +93,30 @@ fn errors_of_the_protocol_panic_with_their_text_where_nothing_catches_them() {
         y.yield_(2);
     });
     stubborn.next();
-    assert_eq!(panics(|| stubborn.close()), "generator ignored GeneratorExit");
+    assert_eq!(panics(|| stubborn.close()), GeneratorError::IgnoredExit.to_string());
     assert_eq!(stubborn.next(), None);
+}
+
+#[test]
+fn errors_of_the_protocol_are_reported_at_the_line_of_the_call() {
+    if is_child() {
+        let g = Generator::<u32, u32>::new(|y| while y.yield_(1) > 0 {});
+        panics(|| g.send(1));
+        return;
+    }
+    let report = good_child("errors_of_the_protocol_are_reported_at_the_line_of_the_call");
+    assert!(report.contains(file!()), "{report}");
+}
+
+#[test]
+fn a_stack_of_ones_own_takes_what_the_usual_one_could_not() {
+    on_each_kind(|| {
+        let stack = DefaultStack::new(4 << 20).unwrap();
+        let g = Generator::<u32>::with_stack(stack, |y| {
+            y.yield_(std::hint::black_box([1_u8; 1 << 20]).iter().map(|&byte| u32::from(byte)).sum());
+        });
+        assert_eq!(Vec::from_iter(g), [1 << 20]);
+    });
 }
 
 #[test]

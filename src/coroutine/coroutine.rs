@@ -178,6 +178,7 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
     /// # Cancellation
     /// A green thread that is cancelled while it waits inside the coroutine unwinds from there through this call.
     #[inline]
+    #[track_caller]
     pub fn resume(&mut self, val: Input) -> CoroutineResult<Yield, Return> {
         let Some(token) = self.token else { completed() };
         let mut value = ManuallyDrop::new(val);
@@ -295,6 +296,7 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
     ///
     /// # Panics
     /// If it has not finished.
+    #[track_caller]
     pub fn into_stack(self) -> Stack {
         assert!(self.done(), "a coroutine that has not finished keeps its stack");
         let mut this = ManuallyDrop::new(self);
@@ -382,7 +384,10 @@ fn place<F>(top: usize, stack: &impl stack::Stack) -> *mut u8 {
     let link = Link::of(top);
     if const { size_of::<F>() + align_of::<F>() > SURE } {
         let room = link.addr().saturating_sub(stack.lowest().get()).saturating_sub(stack::MIN_STACK_SIZE + align);
-        assert!(size_of::<F>() <= room, "a coroutine's closure is too large for its stack");
+        assert!(
+            size_of::<F>() <= room,
+            "a coroutine's closure is too large for its stack: box what it captures, or use a larger stack"
+        );
     }
     link.cast::<u8>().wrapping_sub(size_of::<F>()).map_addr(|address| address & !(align - 1))
 }

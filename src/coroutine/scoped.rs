@@ -151,6 +151,7 @@ impl<Input, Yield, Return, Stack: stack::Stack> ScopedCoroutineRef<'_, Input, Yi
     /// # Panics
     /// As there.
     #[inline]
+    #[track_caller]
     pub fn resume(&mut self, val: Input) -> CoroutineResult<Yield, Return> {
         self.inner.resume(val)
     }

@@ -31,7 +31,8 @@ impl<Input, Yield> Yielder<Input, Yield> {
     ///
     /// # Panics
     /// Unwinds, without a panic's message, if the coroutine is dropped or [unwound](super::Coroutine::force_unwind). Whoever catches that and
-    /// suspends again is thrown into again.
+    /// suspends again is thrown into again. A destructor that suspends during the unwind aborts the process, as one that
+    /// panics does.
     #[inline]
     pub fn suspend(&self, val: Yield) -> Input {
         let mut value = ManuallyDrop::new(val);

@@ -19,15 +19,18 @@
 //! there. One that leaves the body is caught at the stack's bottom, travels out as a value, and is raised by whoever resumed. The same
 //! holds for panics and cancellations.
 
-use super::{Exception, GeneratorError, GeneratorExit, StopIteration, Yielder};
-use crate::coroutine::{self, Coroutine, CoroutineResult};
+use super::{Exception, GeneratorError, GeneratorExit, StopIteration};
+use crate::{
+    coroutine::{self, Coroutine, CoroutineResult},
+    sys::report::write_stderr,
+};
 use std::{
     any::Any,
     cell::{Cell, UnsafeCell},
     fmt,
     iter::FusedIterator,
     marker::PhantomData,
-    mem::{self, ManuallyDrop},
+    mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
@@ -35,7 +38,7 @@ use std::{
 pub(super) type Input<Sent> = Result<Sent, Exception>;
 
 /// What comes out at its end: what it returned, or what it unwound with.
-type Outcome<Return> = Result<Return, Box<dyn Any + Send>>;
+pub(super) type Outcome<Return> = Result<Return, Box<dyn Any + Send>>;
 
 /// The coroutine below.
 type Bare<Yield, Sent, Return> = Coroutine<Input<Sent>, Yield, Outcome<Return>>;
@@ -76,50 +79,6 @@ pub struct Generator<Yield, Sent = (), Return = ()> {
     not_send: PhantomData<*mut ()>,
 }
 
-impl<Yield: 'static, Sent: 'static, Return: 'static> Generator<Yield, Sent, Return> {
-    /// Makes a generator of a closure, which runs from the first resume on.
-    ///
-    /// # Panics
-    /// If there is no memory for a stack.
-    #[must_use = "a generator does nothing until it is resumed"]
-    pub fn new<F>(body: F) -> Self
-    where
-        F: FnOnce(&Yielder<Yield, Sent>) -> Return + 'static,
-    {
-        Self::of(Coroutine::new(root(body)))
-    }
-
-    /// A generator of an iterator's items: Python's generator expression. It gives the iterator `throw` and `close`.
-    ///
-    /// # Panics
-    /// As [`new`](Self::new).
-    #[must_use = "a generator does nothing until it is resumed"]
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "FromIterator would have to collect the items, since it allows borrows"
-    )]
-    pub fn from_iter<I>(items: I) -> Self
-    where
-        I: IntoIterator<Item = Yield> + 'static,
-        Return: Default,
-    {
-        Self::new(move |y| {
-            y.yield_all(items);
-            Return::default()
-        })
-    }
-}
-
-/// What runs on the coroutine's stack.
-pub(super) fn root<Yield, Sent, Return>(
-    body: impl FnOnce(&Yielder<Yield, Sent>) -> Return,
-) -> impl FnOnce(&Suspend<Yield, Sent>, Input<Sent>) -> Outcome<Return> {
-    |suspend, start| {
-        mem::forget(start);
-        catch_unwind(AssertUnwindSafe(|| body(Yielder::from_ref(suspend))))
-    }
-}
-
 impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     pub(super) fn of(coroutine: Bare<Yield, Sent, Return>) -> Self {
         Self {
@@ -140,7 +99,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     #[track_caller]
     pub fn start(&self) -> Option<Yield> {
         assert!(self.state.get() == Created, "generator has started already");
-        self.step_start().unwrap_or_else(|error| error.escape())
+        escaping(self.step_start())
     }
 
     /// Starts it, drops the first value that it yields, and gives it back ready for [`send`](Self::send): what the decorator
@@ -168,7 +127,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     where
         Sent: Default,
     {
-        self.step_next().unwrap_or_else(|error| error.escape())
+        escaping(self.step_next())
     }
 
     /// [`next`](Self::next) in a `try:`, which catches exceptions of type `E`.
@@ -207,7 +166,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     #[inline]
     #[track_caller]
     pub fn send(&self, value: Sent) -> Option<Yield> {
-        self.step_send(value).unwrap_or_else(|error| error.escape())
+        escaping(self.step_send(value))
     }
 
     /// [`send`](Self::send) in a `try:`, which catches exceptions of type `E`.
@@ -228,7 +187,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// As [`next`](Self::next); unwinds with the exception if nobody catches it.
     #[track_caller]
     pub fn throw<X: Send + fmt::Debug + 'static>(&self, exception: X) -> Option<Yield> {
-        self.step_throw(Exception::new(exception)).unwrap_or_else(|error| error.escape())
+        escaping(self.step_throw(Exception::new(exception)))
     }
 
     /// [`throw`](Self::throw) in a `try:`, which catches exceptions of type `E`.
@@ -261,7 +220,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// If the body yields again; it is suspended then. And as [`next`](Self::next).
     #[track_caller]
     pub fn close(&self) -> Option<Return> {
-        self.step_close().unwrap_or_else(|error| error.escape())
+        escaping(self.step_close())
     }
 
     /// [`close`](Self::close) in a `try:`, which catches exceptions of type `E`.
@@ -402,16 +361,27 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         match catch_unwind(AssertUnwindSafe(|| self.step_close())) {
             Ok(Ok(_)) => {}
             Ok(Err(exception)) if self.state.get() == Closed => {
-                eprintln!("sinew: an exception in a generator that was dropped: {exception:?}");
+                let line = format!("sinew: an exception in a generator that was dropped: {exception:?}\n");
+                write_stderr(line.as_bytes());
             }
             Ok(Err(_)) => return false,
             Err(panic) if std::thread::panicking() => {
                 drop(panic);
-                eprintln!("sinew: a panic in a generator that was dropped during another panic");
+                write_stderr(b"sinew: a panic in a generator that was dropped during another panic\n");
             }
             Err(panic) => resume_unwind(panic),
         }
         true
+    }
+}
+
+/// For functions that catch nothing. No closure, so that a panic's location is the caller's.
+#[inline(always)]
+#[track_caller]
+fn escaping<T>(step: Result<T, Exception>) -> T {
+    match step {
+        Ok(value) => value,
+        Err(exception) => exception.escape(),
     }
 }
 
@@ -430,7 +400,12 @@ impl<Yield, Sent, Return> Drop for Generator<Yield, Sent, Return> {
     fn drop(&mut self) {
         if self.state.get() != Closed && !self.finish() {
             // Rule 3: the stack stays as it is, for ever.
-            eprintln!("sinew: a generator that was dropped could not be unwound; its stack is leaked");
+            write_stderr(if cfg!(panic = "abort") {
+                b"sinew: a generator was dropped while it was suspended, and cannot be unwound in a program built with \
+                  panic = \"abort\"; its stack is leaked\n"
+            } else {
+                b"sinew: a generator that was dropped yielded instead of ending; its stack is leaked\n".as_slice()
+            });
         }
     }
 }

@@ -200,7 +200,7 @@ pub struct GeneratorExit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StopIteration;
 
-/// The errors of the protocol. Their texts are CPython's, where it has them.
+/// The errors of the protocol. Their texts are CPython's, where it has them; [`NotStarted`](Self::NotStarted) also says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GeneratorError {
@@ -221,7 +221,7 @@ impl fmt::Display for GeneratorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AlreadyExecuting => "generator already executing",
-            Self::NotStarted => "can't send a value to a just-started generator",
+            Self::NotStarted => "can't send a value to a just-started generator: first call next, start or primed",
             Self::IgnoredExit => "generator ignored GeneratorExit",
             Self::RaisedStopIteration => "generator raised StopIteration",
             Self::NoReturnValue => "generator has ended, and its return value is gone",

@@ -25,7 +25,8 @@
 //!
 //! [`throw`](Generator::throw) hands an [`Exception`] in, a value of any type, which unwinds the body from the `yield_` where it
 //! waits. It is no panic: no panic hook runs. **What Python's `try:` stands before has here the prefix `try_`**, and gives a
-//! `Result` whose error names the type of exception that it catches:
+//! `Result` whose error type is the type of exception that it catches. A pattern names it, as in `Err(KeyError)`, or the call does:
+//! `g.try_close::<GeneratorError>()`.
 //!
 //! | Python | here |
 //! |---|---|
@@ -40,7 +41,18 @@
 //! thread that runs the generator: none of these functions catches them. To catch exceptions of all types, name
 //! [`Exception`] itself.
 //!
-//! An exception that nobody catches ends the thread as a panic would, but without a word, since only a panic hook writes one.
+//! An exception that nobody catches ends the thread as a panic would, but without a word, since only a panic hook writes one. Of a
+//! spawned thread `join` gives it, as an [`Exception`] in its box. So that the main thread tells of one, with
+//! `Error: Exception(ValueError("…"))` and exit code 1:
+//! ```
+//! use sinew::generator::{Exception, try_};
+//!
+//! fn main() -> Result<(), Exception> {
+//!     try_(|| {
+//!         // The program.
+//!     })
+//! }
+//! ```
 //!
 //! # What is an error
 //!
@@ -50,7 +62,8 @@
 //! # Where a generator may be
 //!
 //! A generator is neither `Send` nor `Sync`, for its stack may hold anything; send the closure, and make the generator where it is
-//! used. Its closure is `'static`; [`Generator::scope`] is for closures that borrow. All methods take `&self`,
+//! used. Its closure is `'static`; [`Generator::scope`] is for closures that borrow. It has 240 KiB of stack;
+//! [`Generator::with_stack`] gives it another. All methods take `&self`,
 //! so that a generator can be shared as Python's are, by an [`Rc`](std::rc::Rc) or a reference.
 //!
 //! ```compile_fail,E0277
@@ -79,6 +92,7 @@
 
 mod drive;
 mod exception;
+mod make;
 mod scope;
 mod tee;
 mod yielder;

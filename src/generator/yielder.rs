@@ -107,6 +107,11 @@ impl<Yield, Sent> Yielder<Yield, Sent> {
     /// Each value passes through every generator in a chain of delegations. A recursive function that is given the yielder
     /// has no such chain; see the example at [`Yielder`].
     ///
+    /// An `inner` that has started already is resumed with `Sent::default()` first, as Python's is with `None`; hence the bound. A
+    /// type of your own that is sent derives `Default`, or is put in an `Option`.
+    ///
+    /// For an iterator that is no generator there is [`yield_all`](Self::yield_all).
+    ///
     /// Unwinds with an exception that comes out of `inner`, which may be a [`GeneratorError`].
     ///
     /// # Examples
