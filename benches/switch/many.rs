@@ -1,7 +1,8 @@
 //! Resuming one of many live coroutines at random: what the caches and the page tables take.
 
-use criterion::Criterion;
 use std::hint::black_box;
+
+use super::Row;
 
 /// The indices below `n` in an order that repeats from run to run (xorshift64*, S. Vigna).
 fn shuffled(n: usize) -> Vec<usize> {
@@ -18,33 +19,37 @@ fn shuffled(n: usize) -> Vec<usize> {
 }
 
 macro_rules! live {
-    ($c:ident, $name:literal, $n:expr, $($library:ident)::+) => {{
-        let n: usize = $n;
-        let mut coroutines: Vec<_> = (0..n)
-            .map(|_| {
-                let mut coroutine = $($library)::+::Coroutine::<u64, u64, ()>::new(|yielder, mut input| {
-                    loop {
-                        input = yielder.suspend(input);
-                    }
-                });
-                coroutine.resume(1);
-                coroutine
-            })
-            .collect();
-        let order = shuffled(n);
+    ($group:ident, $n:ident, $name:literal, $($library:ident)::+) => {{
+        let mut all = Vec::new();
         let mut at = 0;
-        $c.bench_function(&format!("live/{}, {n} in random order", $name), |b| {
-            b.iter(|| {
-                at = if at + 1 == n { 0 } else { at + 1 };
-                black_box(coroutines[order[at]].resume(black_box(1)))
-            })
-        });
+        Row::new($group, $name, move |watch, times| {
+            if all.is_empty() {
+                all.extend(shuffled($n).into_iter().zip((0..$n).map(|_| {
+                    let mut coroutine = $($library)::+::Coroutine::<u64, u64, ()>::new(|yielder, mut input| {
+                        loop {
+                            input = yielder.suspend(input);
+                        }
+                    });
+                    coroutine.resume(1);
+                    coroutine
+                })));
+                // They were made in the order of memory, and are resumed in another.
+                all.sort_by_key(|(place, _)| *place);
+            }
+            watch.repeat(times, || {
+                at = if at + 1 == $n { 0 } else { at + 1 };
+                all[at].1.resume(black_box(1))
+            });
+        })
     }};
 }
 
-pub(crate) fn rows(c: &mut Criterion) {
-    for n in [1, 100, 10_000] {
-        live!(c, "corosensei", n, corosensei);
-        live!(c, "sinew coroutine", n, sinew::coroutine);
+pub(crate) fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (group, n) in [("one of 1, at random", 1), ("one of 100, at random", 100), ("one of 10,000, at random", 10_000)]
+    {
+        rows.push(live!(group, n, "corosensei resume+suspend", corosensei));
+        rows.push(live!(group, n, "sinew coroutine resume+suspend", sinew::coroutine));
     }
+    rows
 }

@@ -1,20 +1,20 @@
 //! What else there is: a call, generator-rs, `swapcontext`, another OS thread.
 
-use criterion::Criterion;
 use std::cell::UnsafeCell;
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+
+use super::{ROUND_TRIP, Row, Watch};
 
 #[inline(never)]
 fn called(input: u64) -> u64 {
     black_box(input)
 }
 
-fn generator_round_trips(n: u64) -> Duration {
+fn generator_round_trips(watch: &mut Watch, n: u64) {
     // Values only come out: sending them in costs it more.
     let mut generator = generator::Gn::<()>::new_scoped(move |mut scope: generator::Scope<'_, '_, (), u64>| {
         for value in 0..n {
@@ -22,13 +22,8 @@ fn generator_round_trips(n: u64) -> Duration {
         }
         generator::done!()
     });
-    let began = Instant::now();
-    for _ in 0..n {
-        black_box(generator.resume());
-    }
-    let elapsed = began.elapsed();
+    watch.repeat(n, || generator.resume());
     generator.resume();
-    elapsed
 }
 
 /// The two sides of a `swapcontext`.
@@ -52,7 +47,7 @@ fn contexts() -> [*mut libc::ucontext_t; 2] {
     [both, both.wrapping_add(1)]
 }
 
-fn swapcontext(c: &mut Criterion) {
+fn swapcontext(watch: &mut Watch, n: u64) {
     let mut stack = vec![0_u8; 64 << 10];
     let [outside, inside] = contexts();
     // SAFETY: the stack lives until the last swap, and the context is not used after that.
@@ -64,7 +59,7 @@ fn swapcontext(c: &mut Criterion) {
         libc::makecontext(inside, swaps_back, 0);
     }
     // SAFETY: the inside waits in its own swapcontext, or was just made.
-    c.bench_function("switch/swapcontext round trip", |b| b.iter(|| unsafe { libc::swapcontext(outside, inside) }));
+    watch.repeat(n, || unsafe { libc::swapcontext(outside, inside) });
 }
 
 fn futex(word: &AtomicU32, operation: i32, value: u32) {
@@ -80,7 +75,7 @@ fn hand_over(word: &AtomicU32, to: u32) {
     }
 }
 
-fn os_thread_round_trips(n: u64) -> Duration {
+fn os_thread_round_trips(watch: &mut Watch, n: u64) {
     let word = Arc::new(AtomicU32::new(0));
     let theirs = Arc::clone(&word);
     let other = thread::spawn(move || {
@@ -93,18 +88,15 @@ fn os_thread_round_trips(n: u64) -> Duration {
         theirs.store(0, Ordering::Release);
         futex(&theirs, libc::FUTEX_WAKE, 1);
     });
-    let began = Instant::now();
-    for _ in 0..n {
-        hand_over(&word, 1);
-    }
-    let elapsed = began.elapsed();
+    watch.repeat(n, || hand_over(&word, 1));
     other.join().expect("it does not panic");
-    elapsed
 }
 
-pub(crate) fn rows(c: &mut Criterion) {
-    c.bench_function("switch/plain call", |b| b.iter(|| black_box(called(black_box(1)))));
-    c.bench_function("switch/generator-rs resume+yield", |b| b.iter_custom(generator_round_trips));
-    swapcontext(c);
-    c.bench_function("switch/OS threads round trip by futex", |b| b.iter_custom(os_thread_round_trips));
+pub(crate) fn rows() -> Vec<Row> {
+    vec![
+        Row::new(ROUND_TRIP, "a plain call", |watch, n| watch.repeat(n, || called(black_box(1)))),
+        Row::new(ROUND_TRIP, "generator-rs resume+yield", generator_round_trips),
+        Row::new(ROUND_TRIP, "swapcontext, twice", swapcontext),
+        Row::new(ROUND_TRIP, "OS threads, by futex", os_thread_round_trips),
+    ]
 }
