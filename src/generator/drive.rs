@@ -20,7 +20,10 @@
 //! holds for panics and cancellations.
 
 use super::{Exception, GeneratorError, GeneratorExit, StopIteration, Yielder};
-use crate::coroutine::{self, Coroutine, CoroutineResult};
+use crate::{
+    coroutine::{self, Coroutine, CoroutineResult},
+    sys::report::write_stderr,
+};
 use std::{
     any::Any,
     cell::{Cell, UnsafeCell},
@@ -399,20 +402,34 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         if self.state.get() == Suspended && (unwinds || cfg!(panic = "abort")) {
             return false;
         }
-        match catch_unwind(AssertUnwindSafe(|| self.step_close())) {
+        let end = catch_unwind(AssertUnwindSafe(|| self.step_close()));
+        if self.state.get() != Closed {
+            // It has yielded again. If what it yielded has panicked when it was dropped, the panic hook has said so.
+            mem::forget(end);
+            return false;
+        }
+        match end {
             Ok(Ok(_)) => {}
-            Ok(Err(exception)) if self.state.get() == Closed => {
-                eprintln!("sinew: an exception in a generator that was dropped: {exception:?}");
-            }
-            Ok(Err(_)) => return false,
+            Ok(Err(exception)) => report(&exception),
             Err(panic) if std::thread::panicking() => {
-                drop(panic);
-                eprintln!("sinew: a panic in a generator that was dropped during another panic");
+                mem::forget(panic);
+                write_stderr(b"sinew: a panic in a generator that was dropped during another panic\n");
             }
             Err(panic) => resume_unwind(panic),
         }
         true
     }
+}
+
+/// Says on stderr what has come out of a generator that was dropped.
+#[cold]
+fn report(exception: &Exception) {
+    // The value's own `Debug` runs here, maybe in the midst of an unwind.
+    let text = catch_unwind(AssertUnwindSafe(|| format!("{exception:?}"))).unwrap_or_else(|panic| {
+        mem::forget(panic);
+        String::from("its Debug panicked")
+    });
+    write_stderr(format!("sinew: an exception in a generator that was dropped: {text}\n").as_bytes());
 }
 
 /// A `StopIteration` does not leave a generator, since it would end a loop in its caller (PEP 479).
@@ -430,7 +447,7 @@ impl<Yield, Sent, Return> Drop for Generator<Yield, Sent, Return> {
     fn drop(&mut self) {
         if self.state.get() != Closed && !self.finish() {
             // Rule 3: the stack stays as it is, for ever.
-            eprintln!("sinew: a generator that was dropped could not be unwound; its stack is leaked");
+            write_stderr(b"sinew: a generator that was dropped could not be unwound; its stack is leaked\n");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Generators whose closures borrow: for the time of a call, so that nobody can forget one.
 
 use super::{Generator, Yielder, drive::root};
-use crate::coroutine::Coroutine;
+use crate::{coroutine::Coroutine, sys::report::write_stderr};
 
 impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// Calls `f` with a generator whose body may borrow, and ends the generator when `f` has ended.
@@ -46,7 +46,9 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         impl<Y, S, R> Drop for Ends<'_, Y, S, R> {
             fn drop(&mut self) {
                 if !self.0.finish() {
-                    eprintln!("sinew: a generator that borrows could not be unwound at the end of its scope");
+                    write_stderr(
+                        b"sinew: a generator that borrows could not be unwound at the end of its scope: aborting\n",
+                    );
                     std::process::abort();
                 }
             }
