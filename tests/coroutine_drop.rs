@@ -23,7 +23,7 @@ type Bombs = Coroutine<(), Option<Bomb>, Option<Bomb>>;
 /// Suspends itself with bombs as often as it is thrown into, `times` times.
 fn stubborn(yielder: &Yielder<(), Option<Bomb>>, times: usize) {
     let words = ["first", "second", "third"];
-    let mut suspend = |value| catch_unwind(AssertUnwindSafe(|| yielder.suspend(value)));
+    let suspend = |value| catch_unwind(AssertUnwindSafe(|| yielder.suspend(value)));
     let mut unwound = suspend(None);
     for word in &words[..times] {
         assert!(unwound.is_err());

@@ -358,11 +358,11 @@ impl<Input, Yield, Return, Stack: stack::Stack> fmt::Debug for Coroutine<Input, 
     }
 }
 
-/// Of several panics one goes on. The others are forgotten: a payload may panic too when it is dropped.
+/// Of several panics one goes on. The others are dropped, or forgotten if they panic at that.
 fn keep_first(first: &mut Option<unwind::Caught>, result: Result<(), unwind::Caught>) {
     match (&first, result) {
         (None, Err(payload)) => *first = Some(payload),
-        (Some(_), Err(another)) => mem::forget(another),
+        (Some(_), Err(another)) => unwind::catch(|| drop(another)).unwrap_or_else(mem::forget),
         (_, Ok(())) => {}
     }
 }
