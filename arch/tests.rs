@@ -410,3 +410,27 @@ fn a_stack_is_used_again_after_its_context_was_discarded() {
     // SAFETY: empty.
     unsafe { (*two).inside.discard() };
 }
+
+#[test]
+fn a_linked_stack_that_was_resumed_never_has_its_first_token() {
+    use super::linked::{self, Link, Token, Word};
+
+    // With as small a frame as there can be: nothing is alive across the suspension.
+    unsafe extern "C" fn body(word: Word, link: *const Link, _: *mut ()) -> ! {
+        linked::entered();
+        // SAFETY: the stack of the link runs.
+        unsafe { linked::suspend(link, word) };
+        std::process::abort()
+    }
+    let stack = HeapStack::new();
+    let (top, limit) = (stack.top().expose_provenance(), stack.0.addr());
+    let start = Link::of(top).cast::<u8>();
+    // SAFETY: the stack is this one's alone, and outlives it; nothing on it needs dropping.
+    unsafe {
+        let first = linked::prepare(top, start, limit, body);
+        assert_eq!(first.get(), linked::first_token(start.addr()));
+        let (_, suspended) = linked::resume(first, Link::of(top), Word::uninit(), false);
+        assert_ne!(suspended.map(Token::get), Some(first.get()));
+        linked::forget(Link::of(top), suspended);
+    }
+}

@@ -279,6 +279,37 @@ fn an_exception_during_drop_is_said_and_goes_no_further() {
 }
 
 #[test]
+fn what_a_dropped_one_has_to_say_may_fail_to_be_written() {
+    struct Unspeakable;
+    impl std::fmt::Debug for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("while it is written");
+        }
+    }
+    fn leaves<X: Send + std::fmt::Debug + 'static>(exception: X) {
+        let g = Generator::<u32>::new(|y| {
+            let _: Result<_, GeneratorExit> = y.try_yield(1);
+            raise(exception);
+        });
+        g.next();
+        // Were dropping it a panic, that would be one in the midst of an unwind, which aborts.
+        let text = panics(|| {
+            let _g = g;
+            panic!("outside");
+        });
+        assert_eq!(text, "outside");
+    }
+    if is_child() {
+        leaves(Oops(1));
+        return leaves(Unspeakable);
+    }
+    let test = "what_a_dropped_one_has_to_say_may_fail_to_be_written";
+    assert!(good_child(test).contains("its Debug panicked"));
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    assert!(harness::child(test).stderr(full).status().unwrap().success());
+}
+
+#[test]
 fn it_is_shared_by_reference_and_refuses_itself() {
     let itself: Rc<RefCell<Option<Rc<Generator<u32>>>>> = Rc::default();
     let me = itself.clone();

@@ -54,7 +54,7 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, _limit: usize, en
     let token = start.cast::<usize>().wrapping_sub(4);
     // SAFETY: the caller's memory.
     unsafe {
-        (*link).port.entry.set(entry as *const () as usize);
+        (&raw mut (*link).port.entry).write(Cell::new(entry as *const () as usize));
         token.wrapping_add(2).write(begin as *const () as usize);
         Token::new_unchecked(token.expose_provenance())
     }
@@ -62,6 +62,8 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, _limit: usize, en
 
 /// What the first `resume` calls, and the first frame of the stack: its x29 stays at the link. The bytes of the expression are
 /// DW_CFA_def_cfa_expression, its length, DW_OP_breg29 0, DW_OP_deref, DW_OP_plus_uconst 32.
+///
+/// The entry's stack begins 16 bytes below the start, so that no suspension, be its frame as small as it may, gives the first token.
 #[unsafe(naked)]
 unsafe extern "C" fn begin() -> ! {
     naked_asm!(
@@ -72,13 +74,13 @@ unsafe extern "C" fn begin() -> ! {
         "str x19, [sp, #16]",
         "mov x3, sp",
         "str x3, [x1]",
-        "add sp, x2, #32",
+        "add sp, x2, #16",
         "mov x29, x1",
         ".cfi_escape 0x0f, 5, 0x8d, 0x00, 0x06, 0x23, 0x20",
         ".cfi_offset x19, -16",
         ".cfi_offset x30, -24",
         ".cfi_offset x29, -32",
-        "mov x2, sp",
+        "add x2, x2, #32",
         "adr x30, 2f",
         "ldr x16, [x1, #8]",
         "br x16",

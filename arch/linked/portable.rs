@@ -54,7 +54,7 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, limit: usize, ent
     // SAFETY: the caller's memory, with room for the record below `start`.
     unsafe {
         fiber.write(Fiber { coroutine, yielder: Cell::new(ptr::null()) });
-        (*link).port.fiber.set(fiber);
+        (&raw mut (*link).port.fiber).write(Cell::new(fiber));
         Token::new_unchecked(base | 1)
     }
 }

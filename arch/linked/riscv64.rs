@@ -56,7 +56,7 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, _limit: usize, en
     let token = start.cast::<usize>().wrapping_sub(4);
     // SAFETY: the caller's memory.
     unsafe {
-        (*link).port.entry.set(entry as *const () as usize);
+        (&raw mut (*link).port.entry).write(Cell::new(entry as *const () as usize));
         token.wrapping_add(2).write(begin as *const () as usize);
         Token::new_unchecked(token.expose_provenance())
     }
@@ -64,6 +64,8 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, _limit: usize, en
 
 /// What the first `resume` calls, and the first frame of the stack: its s0 stays above the link. The bytes of the expression are
 /// DW_CFA_def_cfa_expression, its length, DW_OP_breg8 -16, DW_OP_deref, DW_OP_plus_uconst 16.
+///
+/// The entry's stack begins 16 bytes below the start, as in the port for Arm.
 #[unsafe(naked)]
 unsafe extern "C" fn begin() -> ! {
     naked_asm!(
@@ -76,12 +78,12 @@ unsafe extern "C" fn begin() -> ! {
         "addi t2, sp, 16",
         "sd t2, 0(a1)",
         "addi s0, a1, 16",
-        "addi sp, a2, 32",
+        "addi sp, a2, 16",
         ".cfi_escape 0x0f, 5, 0x78, 0x70, 0x06, 0x23, 0x10",
         ".cfi_offset s1, -16",
         ".cfi_offset ra, -24",
         ".cfi_offset s0, -32",
-        "mv a2, sp",
+        "addi a2, a2, 32",
         "lla ra, 2f",
         "ld t2, 8(a1)",
         "jr t2",

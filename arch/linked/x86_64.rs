@@ -76,7 +76,7 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, _limit: usize, en
     let token = start.cast::<usize>().wrapping_sub(1);
     // SAFETY: the caller's memory.
     unsafe {
-        (*link).port.entry.set(entry as *const () as usize);
+        (&raw mut (*link).port.entry).write(Cell::new(entry as *const () as usize));
         token.write(begin as *const () as usize);
         Token::new_unchecked(token.expose_provenance())
     }

@@ -26,7 +26,7 @@ use crate::{
 use std::{
     fmt,
     marker::PhantomData,
-    mem::ManuallyDrop,
+    mem::{self, ManuallyDrop},
     ptr,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -247,10 +247,13 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
     /// that has not started drops its closure; one that has finished is left alone. Dropping a coroutine does the same.
     ///
     /// One that catches the unwind and suspends itself again is thrown into again, until it has unwound or returned. What it
-    /// returns is dropped.
+    /// returns, and what it suspends itself with, is dropped.
+    ///
+    /// A coroutine that is suspended in a destructor which runs because of an unwind cannot be unwound again: that aborts the
+    /// process, as every panic does that leaves a destructor then.
     ///
     /// # Panics
-    /// If the coroutine panics on the way, that panic goes on here. If the program is built with `panic = "abort"` and the coroutine is
+    /// If the coroutine panics on the way, or what is dropped does, the first such panic goes on here once it has unwound. If the program is built with `panic = "abort"` and the coroutine is
     /// suspended.
     pub fn force_unwind(&mut self) {
         if let Some(token) = self.token {
@@ -272,24 +275,24 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
             panic!("a suspended coroutine cannot be unwound in a program built with panic = \"abort\"");
         }
         let start = self.start.addr();
-        loop {
+        let mut first = None;
+        let last = loop {
             // SAFETY: suspended with this token, and the word is what a throw hands in.
-            let result = unsafe { self.go_on(token, word::give(&mut ManuallyDrop::new(start)), true) };
-            match result {
+            match unsafe { self.go_on(token, word::give(&mut ManuallyDrop::new(start)), true) } {
                 CoroutineResult::Yield(value) => {
                     token = self.token.expect("it has yielded");
-                    drop(value);
+                    // It is suspended still: a panic waits until it has unwound (rule 3).
+                    keep_first(&mut first, unwind::catch(|| drop(value)));
                 }
-                CoroutineResult::Return(Ok(value)) => return drop(value),
-                CoroutineResult::Return(Err(payload)) => {
-                    match payload.downcast_ref() {
-                        Some(unwind::ForcedUnwind(of)) if *of == start => {}
-                        _ => unwind::go_on(payload),
-                    }
-                    return;
-                }
+                CoroutineResult::Return(Ok(value)) => break unwind::catch(|| drop(value)),
+                CoroutineResult::Return(Err(payload)) => match payload.downcast_ref() {
+                    Some(unwind::ForcedUnwind(of)) if *of == start => break Ok(()),
+                    _ => break Err(payload),
+                },
             }
-        }
+        };
+        keep_first(&mut first, last);
+        first.map_or((), |payload| unwind::go_on(payload))
     }
 
     /// The stack of a coroutine that has finished, for another one.
@@ -354,6 +357,15 @@ impl<Input, Yield, Return, Stack: stack::Stack> fmt::Debug for Coroutine<Input, 
             .field("started", &self.started())
             .field("done", &self.done())
             .finish_non_exhaustive()
+    }
+}
+
+/// Of several panics one goes on. The others are dropped, or forgotten if they panic at that.
+fn keep_first(first: &mut Option<unwind::Caught>, result: Result<(), unwind::Caught>) {
+    match (&first, result) {
+        (None, Err(payload)) => *first = Some(payload),
+        (Some(_), Err(another)) => unwind::catch(|| drop(another)).unwrap_or_else(mem::forget),
+        (_, Ok(())) => {}
     }
 }
 

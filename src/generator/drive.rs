@@ -30,7 +30,7 @@ use std::{
     fmt,
     iter::FusedIterator,
     marker::PhantomData,
-    mem::ManuallyDrop,
+    mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
@@ -358,15 +358,17 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         if self.state.get() == Suspended && (unwinds || cfg!(panic = "abort")) {
             return false;
         }
-        match catch_unwind(AssertUnwindSafe(|| self.step_close())) {
+        let end = catch_unwind(AssertUnwindSafe(|| self.step_close()));
+        if self.state.get() != Closed {
+            // It has yielded again. If what it yielded has panicked when it was dropped, the panic hook has said so.
+            mem::forget(end);
+            return false;
+        }
+        match end {
             Ok(Ok(_)) => {}
-            Ok(Err(exception)) if self.state.get() == Closed => {
-                let line = format!("sinew: an exception in a generator that was dropped: {exception:?}\n");
-                write_stderr(line.as_bytes());
-            }
-            Ok(Err(_)) => return false,
+            Ok(Err(exception)) => report(&exception),
             Err(panic) if std::thread::panicking() => {
-                drop(panic);
+                mem::forget(panic);
                 write_stderr(b"sinew: a panic in a generator that was dropped during another panic\n");
             }
             Err(panic) => resume_unwind(panic),
@@ -383,6 +385,17 @@ fn escaping<T>(step: Result<T, Exception>) -> T {
         Ok(value) => value,
         Err(exception) => exception.escape(),
     }
+}
+
+/// Says on stderr what has come out of a generator that was dropped.
+#[cold]
+fn report(exception: &Exception) {
+    // The value's own `Debug` runs here, maybe in the midst of an unwind.
+    let text = catch_unwind(AssertUnwindSafe(|| format!("{exception:?}"))).unwrap_or_else(|panic| {
+        mem::forget(panic);
+        String::from("its Debug panicked")
+    });
+    write_stderr(format!("sinew: an exception in a generator that was dropped: {text}\n").as_bytes());
 }
 
 /// A `StopIteration` does not leave a generator, since it would end a loop in its caller (PEP 479).

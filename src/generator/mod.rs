@@ -88,7 +88,8 @@
 //!
 //! A destructor may yield, as Python's `finally` may. While the generator is suspended inside one that runs because of an unwind,
 //! [`std::thread::panicking`] says yes on its OS thread, and an exception that is thrown there aborts the process, as a
-//! panic in a destructor does.
+//! panic in a destructor does. Dropping the generator then leaks it if the unwind is that of an exception which was thrown in, and
+//! aborts too if it is that of a panic of the body or of an exception which the body raised.
 
 mod drive;
 mod exception;

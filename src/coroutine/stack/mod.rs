@@ -88,10 +88,10 @@ impl DefaultStack {
     /// A stack of at least `size` usable bytes. Sizes come in steps: powers of two less 16 KiB, from 16 KiB on.
     ///
     /// # Errors
-    /// If `size` is more than 1 GiB, or the system has no memory, or no mapping, for another stack.
+    /// If `size` is more than 1 GiB (512 MiB on 32-bit processors), or the system has no memory, or no mapping, for another stack.
     pub fn new(size: usize) -> io::Result<Self> {
         let class = SizeClass::for_size(size)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a coroutine's stack has at most 1 GiB"))?;
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, SizeClass::TOO_LARGE))?;
         Self::of(class)
     }
 
@@ -132,7 +132,8 @@ impl Drop for DefaultStack {
 unsafe impl Stack for DefaultStack {
     #[inline]
     fn base(&self) -> StackPointer {
-        self.top.addr()
+        // The link is reached by the address alone.
+        self.top.expose_provenance()
     }
 
     #[inline]
