@@ -178,7 +178,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     }
 
     /// Resumes the body with an exception, which unwinds it from its `yield_`, or which its
-    /// [`try_yield`](Yielder::try_yield) catches; gives what it yields next, or `None` if it returns.
+    /// [`try_yield`](super::Yielder::try_yield) catches; gives what it yields next, or `None` if it returns.
     ///
     /// Thrown into a generator that has not started, it ends it without a step of its body, and comes back; so it does from one
     /// that has ended.
