@@ -15,7 +15,7 @@ use sinew::{
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicPtr, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -91,6 +91,8 @@ fn count(successes: &AtomicUsize) {
 /// A mutex that is held by the driver in the meantime: a guard that outlives its step.
 struct Holds<L: 'static, G> {
     lock: &'static L,
+    /// The same, to be freed in the end.
+    owned: AtomicPtr<L>,
     guard: std::sync::Mutex<Option<Stays<G>>>,
 }
 
@@ -101,7 +103,9 @@ unsafe impl<G> Send for Stays<G> {}
 
 impl<L, G> Holds<L, G> {
     fn new(lock: L) -> Self {
-        Self { lock: Box::leak(Box::new(lock)), guard: std::sync::Mutex::new(None) }
+        let owned = Box::into_raw(Box::new(lock));
+        // SAFETY: it goes with this value, which the references that are handed out do not outlive.
+        Self { lock: unsafe { &*owned }, owned: AtomicPtr::new(owned), guard: std::sync::Mutex::new(None) }
     }
 
     fn hold(&self, guard: G) {
@@ -111,6 +115,14 @@ impl<L, G> Holds<L, G> {
     fn release(&self) {
         let guard = self.guard.lock().unwrap().take();
         drop(guard);
+    }
+}
+
+impl<L, G> Drop for Holds<L, G> {
+    fn drop(&mut self) {
+        self.release();
+        // SAFETY: made by `into_raw`, and nothing refers to it any more.
+        drop(unsafe { Box::from_raw(*self.owned.get_mut()) });
     }
 }
 

@@ -118,15 +118,21 @@ fn a_node_leaves_while_all_are_being_granted() {
         }
     }
     static WAITERS: Waiters = Waiters::new();
-    let last = Box::leak(Box::new(node(0, false, &Arc::new(Counts::default()))));
     let leaves = Arc::new(Leaves(Mutex::new(None)));
-    let first = Box::leak(Box::new(Node::for_future(Want::amount(0), leaves.clone().into())));
     let wakes = Arc::new(Counts::default());
-    // SAFETY: none of these ever goes or moves.
+    let mut nodes = Vec::new();
+    let mut lasting = |node| {
+        nodes.push(Box::into_raw(Box::new(node)));
+        // SAFETY: it goes at the test's end, when it is in no list.
+        unsafe { &*nodes[nodes.len() - 1] }
+    };
+    let last = lasting(node(0, false, &Arc::new(Counts::default())));
+    let first = lasting(Node::for_future(Want::amount(0), leaves.clone().into()));
+    // SAFETY: none of these goes or moves before the test's end.
     let left = unsafe {
         WAITERS.list(first, |_| false).unwrap().rearm(leaves.clone().into());
         for _ in 0..TURN {
-            WAITERS.list(Box::leak(Box::new(node(0, false, &wakes))), |_| false).unwrap().rearm(wakes.clone().into());
+            WAITERS.list(lasting(node(0, false, &wakes)), |_| false).unwrap().rearm(wakes.clone().into());
         }
         WAITERS.list(last, |_| false).unwrap()
     };
@@ -141,4 +147,8 @@ fn a_node_leaves_while_all_are_being_granted() {
     WAITERS.lock().grant_all(1);
     assert_eq!(wakes.0.load(Ordering::SeqCst), TURN);
     assert!(WAITERS.lock().is_empty());
+    for node in nodes {
+        // SAFETY: made by `into_raw`, and in no list any more.
+        drop(unsafe { Box::from_raw(node) });
+    }
 }
