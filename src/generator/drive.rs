@@ -361,14 +361,14 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         let end = catch_unwind(AssertUnwindSafe(|| self.step_close()));
         if self.state.get() != Closed {
             // It has yielded again. If what it yielded has panicked when it was dropped, the panic hook has said so.
-            mem::forget(end);
+            discard(end);
             return false;
         }
         match end {
             Ok(Ok(_)) => {}
             Ok(Err(exception)) => report(&exception),
             Err(panic) if std::thread::panicking() => {
-                mem::forget(panic);
+                discard(panic);
                 write_stderr(b"sinew: a panic in a generator that was dropped during another panic\n");
             }
             Err(panic) => resume_unwind(panic),
@@ -387,12 +387,18 @@ fn escaping<T>(step: Result<T, Exception>) -> T {
     }
 }
 
+/// Drops what nobody will see, and forgets what panics at that.
+#[cold]
+fn discard<T>(unseen: T) {
+    catch_unwind(AssertUnwindSafe(|| drop(unseen))).unwrap_or_else(mem::forget);
+}
+
 /// Says on stderr what has come out of a generator that was dropped.
 #[cold]
 fn report(exception: &Exception) {
     // The value's own `Debug` runs here, maybe in the midst of an unwind.
     let text = catch_unwind(AssertUnwindSafe(|| format!("{exception:?}"))).unwrap_or_else(|panic| {
-        mem::forget(panic);
+        discard(panic);
         String::from("its Debug panicked")
     });
     write_stderr(format!("sinew: an exception in a generator that was dropped: {text}\n").as_bytes());

@@ -103,7 +103,7 @@ fn report(place: Place) {
         "" => "<unnamed>",
         name => name,
     };
-    let mut text = Text::<512>::new();
+    let mut text = Text::<320>::new();
     // A text of fixed capacity takes everything, and cuts.
     let _ = write!(text, "\n{whose}thread '{name}'");
     if let Some(id) = who.id {
