@@ -149,8 +149,8 @@ impl Random {
     }
 }
 
-/// How many green threads may be suspended at once: `wanted`, or fewer where each guard, or AddressSanitizer's record of
-/// each stack that ends, costs mappings, of which a process may have 65,530. Under
+/// How many green threads may be suspended at once: `wanted`, or fewer where each guard, or a sanitizer's record of
+/// each stack, costs mappings, of which a process may have 65,530. Under
 /// an emulator guards do too, and it is slow.
 pub(crate) fn at_most_suspended(wanted: usize) -> usize {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -160,10 +160,12 @@ pub(crate) fn at_most_suspended(wanted: usize) -> usize {
     if cfg!(sinew_emulated) {
         return wanted.min(4_000);
     }
-    match (guards_cost_mappings, cfg!(sinew_asan)) {
-        (true, _) => wanted.min(12_000),
-        (false, true) => wanted.min(50_000),
-        (false, false) => wanted,
+    if guards_cost_mappings || cfg!(sinew_tsan) {
+        wanted.min(12_000)
+    } else if cfg!(sinew_asan) {
+        wanted.min(50_000)
+    } else {
+        wanted
     }
 }
 
