@@ -3,16 +3,19 @@
 //! A list for each size class, linked through the topmost words of the free stacks themselves, the last one used first: its top
 //! pages are warm. Each word pair says how long the list is from there on, so that a list can be bounded without a count beside it.
 //!
+//! In front of the default class's list lies one stack more, in a word of its own: who makes one coroutine after another takes and puts
+//! that.
+//!
 //! A stack that goes from here to the pool gives the memory of its deep pages back; one that stays keeps it. So a list is bounded in
 //! bytes too.
 //!
 //! # State
 //!
-//! | `most` | meaning |
-//! |---|---|
-//! | 0, `closed` false | this OS thread has returned no stack yet |
-//! | above 0 | lists hold at most this many, fewer of the large classes |
-//! | 0, `closed` true | the OS thread ends, and its stacks went to the pool: what comes now goes there too |
+//! | `most` | `front` | meaning |
+//! |---|---|---|
+//! | 0, `closed` false | [`SHUT`] | this OS thread has returned no stack yet |
+//! | above 0 | null, or a stack | lists hold at most this many, fewer of the large classes |
+//! | 0, `closed` true | [`SHUT`] | the OS thread ends, and its stacks went to the pool: what comes now goes there too |
 
 use crate::{
     stack::{SizeClass, Stack, StackPool, Tenant},
@@ -33,6 +36,9 @@ const MOST: usize = 32;
 /// How many bytes of address space of one class are kept, but at least two stacks.
 const MOST_BYTES: usize = 8 << 20;
 
+/// What stands in the place of the front stack where none may be put.
+const SHUT: *mut u8 = ptr::without_provenance_mut(1);
+
 /// What lies at the top of a free stack.
 struct Free {
     next: *mut Free,
@@ -41,6 +47,8 @@ struct Free {
 }
 
 struct Cache {
+    /// The end of the front stack.
+    front: Cell<*mut u8>,
     lists: [Cell<*mut Free>; SizeClass::COUNT],
     most: Cell<usize>,
     closed: Cell<bool>,
@@ -49,7 +57,12 @@ struct Cache {
 std::thread_local! {
     /// Without a destructor, so that it can be used at any time, and by plain loads and stores.
     static CACHE: Cache = const {
-        Cache { lists: [const { Cell::new(ptr::null_mut()) }; SizeClass::COUNT], most: Cell::new(0), closed: Cell::new(false) }
+        Cache {
+            front: Cell::new(SHUT),
+            lists: [const { Cell::new(ptr::null_mut()) }; SizeClass::COUNT],
+            most: Cell::new(0),
+            closed: Cell::new(false),
+        }
     };
     /// Its destructor empties the cache.
     static EMPTIES: Empties = const { Empties };
@@ -62,6 +75,10 @@ impl Drop for Empties {
         CACHE.with(|cache| {
             cache.most.set(0);
             cache.closed.set(true);
+            if let Some(front) = taken_out(cache.front.replace(SHUT)) {
+                // SAFETY: a front stack is a free one of this class.
+                POOL.release(unsafe { Stack::from_top(front, SizeClass::DEFAULT) });
+            }
             for (index, list) in cache.lists.iter().enumerate() {
                 let class = SizeClass::from_index(index as u8);
                 POOL.release_batch(Stacks(list.replace(ptr::null_mut()), class));
@@ -86,9 +103,35 @@ impl Iterator for Stacks {
     }
 }
 
-/// Takes a stack of this class, by the end of its memory. Never inlined (rule 8).
-#[inline(never)]
+/// The stack that stood in front, if one did.
+#[inline(always)]
+fn taken_out(front: *mut u8) -> Option<NonNull<u8>> {
+    if front.addr() > SHUT.addr() { NonNull::new(front) } else { None }
+}
+
+/// Takes a stack of this class, by the end of its memory.
+#[inline(always)]
 pub(super) fn take(class: SizeClass) -> io::Result<NonNull<u8>> {
+    if class == SizeClass::DEFAULT { take_default() } else { take_listed(class) }
+}
+
+/// Never inlined (rule 8).
+#[inline(never)]
+fn take_default() -> io::Result<NonNull<u8>> {
+    let front = CACHE.with(|cache| {
+        let front = taken_out(cache.front.get())?;
+        cache.front.set(ptr::null_mut());
+        Some(front)
+    });
+    match front {
+        Some(top) => Ok(top),
+        None => take_listed(SizeClass::DEFAULT),
+    }
+}
+
+/// Takes it from the list, or the pool. Never inlined (rule 8).
+#[inline(never)]
+fn take_listed(class: SizeClass) -> io::Result<NonNull<u8>> {
     let kept = CACHE.with(|cache| {
         let list = &cache.lists[class.index()];
         let free = NonNull::new(list.get())?;
@@ -117,6 +160,9 @@ fn take_from_pool(class: SizeClass) -> io::Result<NonNull<u8>> {
 #[inline(never)]
 pub(super) unsafe fn put(top: NonNull<u8>, class: SizeClass) {
     CACHE.with(|cache| {
+        if class == SizeClass::DEFAULT && cache.front.get().is_null() {
+            return cache.front.set(top.as_ptr());
+        }
         let list = &cache.lists[class.index()];
         let next = list.get();
         // SAFETY: a link of this list, or the topmost words of the stack that is the caller's.
@@ -159,6 +205,7 @@ unsafe fn put_slow(cache: &Cache, top: NonNull<u8>, class: SizeClass) {
             return POOL.release(stack);
         }
         cache.most.set(MOST);
+        cache.front.set(ptr::null_mut());
         // SAFETY: as promised.
         return unsafe { put(top, class) };
     }
