@@ -4,7 +4,8 @@
 //! pages are warm. Each word pair says how long the list is from there on, so that a list can be bounded without a count beside it.
 //!
 //! In front of the default class's list lies one stack more, in a word of its own: who makes one coroutine after another takes and puts
-//! that.
+//! that. This much is inlined into the caller, which may have kept the address of the word from before a switch: it stays right, since
+//! neither a coroutine (rule 9) nor a started green thread (rule 1) moves to another OS thread.
 //!
 //! A stack that goes from here to the pool gives the memory of its deep pages back; one that stays keeps it. So a list is bounded in
 //! bytes too.
@@ -115,8 +116,7 @@ pub(super) fn take(class: SizeClass) -> io::Result<NonNull<u8>> {
     if class == SizeClass::DEFAULT { take_default() } else { take_listed(class) }
 }
 
-/// Never inlined (rule 8).
-#[inline(never)]
+#[inline(always)]
 fn take_default() -> io::Result<NonNull<u8>> {
     let front = CACHE.with(|cache| {
         let front = taken_out(cache.front.get())?;
@@ -153,16 +153,34 @@ fn take_from_pool(class: SizeClass) -> io::Result<NonNull<u8>> {
     Ok(NonNull::new(stack.top()).expect("the end of a mapping is not null"))
 }
 
-/// Takes a stack back. Never inlined (rule 8).
+/// Takes a stack back.
 ///
 /// # Safety
 /// It came from [`take`] with this class, and nothing lives on it (rule 3).
-#[inline(never)]
+#[inline(always)]
 pub(super) unsafe fn put(top: NonNull<u8>, class: SizeClass) {
+    if class == SizeClass::DEFAULT
+        && CACHE.with(|cache| {
+            let vacant = cache.front.get().is_null();
+            if vacant {
+                cache.front.set(top.as_ptr());
+            }
+            vacant
+        })
+    {
+        return;
+    }
+    // SAFETY: as promised.
+    unsafe { put_listed(top, class) }
+}
+
+/// Puts it into the list, or the pool. Never inlined (rule 8).
+///
+/// # Safety
+/// As [`put`].
+#[inline(never)]
+unsafe fn put_listed(top: NonNull<u8>, class: SizeClass) {
     CACHE.with(|cache| {
-        if class == SizeClass::DEFAULT && cache.front.get().is_null() {
-            return cache.front.set(top.as_ptr());
-        }
         let list = &cache.lists[class.index()];
         let next = list.get();
         // SAFETY: a link of this list, or the topmost words of the stack that is the caller's.
