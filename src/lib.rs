@@ -31,6 +31,7 @@
 //!
 //! - [`thread`] has [`std::thread`]'s names and signatures: `use sinew::thread` replaces `use std::thread`.
 //! - [`sync`] has [`std::sync`]'s locks and more: semaphores, events. `use sinew::sync` replaces `use std::sync`.
+//! - [`channel`] has crossbeam-channel's names and signatures: channels, and `select!`.
 //! - [`net`] has [`std::net`]'s TCP types.
 //! - [`Runtime`] is a set of workers as a value. Programs that make none use a default one, which starts by itself.
 //! - [`thread::blocking`] is for calls that block the OS thread: files, other libraries' sockets, long computations.
@@ -83,6 +84,8 @@
 #[path = "../arch/mod.rs"]
 mod arch;
 #[cfg(not(loom))]
+pub mod channel;
+#[cfg(not(loom))]
 pub mod coroutine;
 #[cfg(not(loom))]
 pub mod generator;
@@ -116,6 +119,18 @@ mod readme {}
 
 // For the model checker the crate is what follows: the pieces that stand on `primitive` alone, without assembly and
 // without the operating system.
+#[cfg(all(loom, test))]
+mod channel {
+    pub(crate) mod blocks;
+    pub(crate) mod buffered;
+    pub(crate) mod clock;
+    mod loom_tests;
+    pub(crate) mod place;
+    pub(crate) mod queue;
+    pub(crate) mod ring;
+    pub(crate) mod select;
+    pub(crate) mod zero;
+}
 #[cfg(loom)]
 mod runtime {
     pub(crate) mod deque;

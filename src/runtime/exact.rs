@@ -81,6 +81,13 @@ impl Current<'_> {
         self.green.is_some_and(|(worker, _)| worker.runtime().workers().len() == 1)
     }
 
+    /// Whether to look again for a moment, before it suspends, whether what it waits for has come: on an OS thread, and where
+    /// another worker may bring it while this one has nothing else to run.
+    #[inline]
+    pub(crate) fn may_spin(&self) -> bool {
+        self.green.is_none_or(|(worker, _)| worker.runtime().workers().len() > 1 && worker.has_nothing_ready())
+    }
+
     /// Keeps the thread from being cancelled while the result lives.
     pub(crate) fn mask(&self) -> Option<Mask<'_>> {
         self.green.map(|(_, task)| Mask::new(task))

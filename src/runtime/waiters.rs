@@ -51,10 +51,8 @@
 mod node;
 mod wakeup;
 
-#[allow(unused_imports, reason = "for waiters of several lists")]
-pub(crate) use node::Claim;
-pub(crate) use node::{Node, Want};
-pub(crate) use wakeup::{Taken, Wakeups};
+pub(crate) use node::{Claim, Node, Want};
+pub(crate) use wakeup::{Taken, Wakeup, Wakeups};
 
 use super::exact::{Current, Ended};
 use crate::primitive::{AtomicPtr, Ordering, pause};
@@ -106,15 +104,28 @@ impl Waiters {
     }
 
     /// Whether nobody waits: whoever listed itself before something that the caller has seen, by an acquiring operation, is seen.
+    ///
+    /// The load, and the exchange that takes the lock, are sequentially consistent. So of two threads of which one locks the
+    /// list and then looks at a state, and the other changes that state and then looks at the list, by sequentially consistent operations, at least one
+    /// sees the other: a held lock does not seem empty.
     #[inline]
     pub(crate) fn seem_empty(&self) -> bool {
-        self.first.load(Ordering::Acquire).is_null()
+        self.first.load(Ordering::SeqCst).is_null()
+    }
+
+    /// Unlists a node that may or may not be listed here.
+    ///
+    /// # Safety
+    /// If it is in a list, then in this one.
+    pub(crate) unsafe fn unlist(&self, node: &Node) {
+        // SAFETY: by the caller's promise.
+        unsafe { self.lock().remove(node) };
     }
 
     #[inline(always)]
     fn try_lock(&self, first: *mut Node) -> bool {
         let locked = first.map_addr(|at| at | LOCKED);
-        locked != first && self.first.compare_exchange(first, locked, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        locked != first && self.first.compare_exchange(first, locked, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
     #[cold]

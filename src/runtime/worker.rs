@@ -94,6 +94,11 @@ impl List {
         }
     }
 
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.get().is_null()
+    }
+
     /// Starts to fetch what the switch to the first thread will touch: the lines at its stack pointer.
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
@@ -311,6 +316,12 @@ impl Worker {
     pub(crate) fn runtime(&self) -> &Inner {
         // SAFETY: set before the worker's OS thread starts; the runtime outlives its workers.
         unsafe { &*self.runtime.get() }
+    }
+
+    /// Whether this worker knows of nothing to run but the running thread.
+    #[inline]
+    pub(crate) fn has_nothing_ready(&self) -> bool {
+        self.next.get().is_null() && self.ready.is_empty() && self.deque.is_empty()
     }
 
     /// The running thread's header.

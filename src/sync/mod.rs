@@ -8,6 +8,7 @@
 //! | [`Mutex`], [`RwLock`], [`Condvar`] | [`Semaphore`] |
 //! | [`Barrier`] | [`WaitGroup`] |
 //! | [`Once`], [`OnceLock`], [`LazyLock`] | [`Event`], [`Notify`] |
+//! | [`mpsc`] | [`sinew::channel`](crate::channel) |
 //!
 //! What of std does not wait is std's own: [`Arc`], [`Weak`], [`atomic`], and the errors.
 //!
@@ -20,6 +21,7 @@ mod barrier;
 mod condvar;
 mod event;
 mod lazy_lock;
+pub mod mpsc;
 mod mutex;
 mod notify;
 mod once;

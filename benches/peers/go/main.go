@@ -19,8 +19,13 @@ var works = map[string]func(n int){
 	"spawn-latency": spawnLatency,
 	"skynet-10":     func(n int) { skynetWarm(10, n) },
 	"skynet-2":      func(n int) { skynetWarm(2, n) },
+	"channel-pair":  warm(channelPair),
+	"channel-1x1":   func(n int) { channelRate(1, 1024, n) },
+	"channel-8x8":   func(n int) { channelRate(8, 64, n) },
 	"parked":        parked,
 	"hog":           hog,
+
+	"skynet-channels": channelSkynet,
 }
 
 func main() {

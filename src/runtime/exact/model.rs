@@ -97,6 +97,10 @@ impl Current<'_> {
         true
     }
 
+    pub(crate) fn may_spin(&self) -> bool {
+        false
+    }
+
     pub(crate) fn mask(&self) {}
 
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> Ended {

@@ -38,7 +38,6 @@ impl Want {
 /// Which of several lists won. See the module's head.
 pub(crate) struct Claim(AtomicPtr<Node>);
 
-#[allow(dead_code, reason = "for waiters of several lists")]
 impl Claim {
     pub(crate) fn new() -> Self {
         Self(AtomicPtr::new(ptr::null_mut()))
@@ -108,7 +107,6 @@ impl Node {
         Self::with(want, ptr::null(), Some(Waker::Thread(current.name())))
     }
 
-    #[allow(dead_code, reason = "for waiters of several lists")]
     /// The same for a thread that waits in several lists. The claim outlives the node's time in the list.
     pub(crate) fn with_claim(want: Want, current: &Current<'_>, claim: &Claim) -> Self {
         Self::with(want, claim, Some(Waker::Thread(current.name())))
@@ -121,7 +119,6 @@ impl Node {
         Self::with(want, ptr::null(), Some(Waker::Future(waker)))
     }
 
-    #[allow(dead_code, reason = "for waiters of several lists")]
     /// Who waits here has `claim`.
     pub(crate) fn is_of(&self, claim: &Claim) -> bool {
         ptr::eq(self.claim, claim)

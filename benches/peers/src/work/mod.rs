@@ -1,5 +1,7 @@
 //! The rows: one file for each piece of work.
 
+mod channel;
+mod channel_skynet;
 mod echo;
 mod echo_beside_hog;
 mod generators;
@@ -35,6 +37,11 @@ pub const ROWS: &[(&str, Make)] = &[
     ("skynet-10", skynet::ten),
     ("skynet-2", skynet::two),
     ("spawn-10m", spawn_batch::stream),
+    ("channel-pair-1", channel::bounded_pair),
+    ("channel-pair-inf", channel::unbounded_pair),
+    ("channel-1x1", channel::one_to_one),
+    ("channel-8x8", channel::many_to_many),
+    ("skynet-channels", channel_skynet::row),
     ("parked-1m", parked::row),
     ("placement", placement::row),
     ("hog", hog::row),
