@@ -206,7 +206,7 @@ impl<T> Queue for Blocks<T> {
                         after = (*block).next.load(Ordering::Acquire);
                     }
                     let further = !(*after).next.load(Ordering::Relaxed).is_null();
-                    let position = (next & !MARK).wrapping_add(ONE) | usize::from(further) * MARK;
+                    let position = (next & !MARK).wrapping_add(ONE) | (usize::from(further) * MARK);
                     self.head.block.store(after, Ordering::Release);
                     self.head.position.store(position, Ordering::SeqCst);
                 }

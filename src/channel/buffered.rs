@@ -31,7 +31,7 @@ use crate::{
         waiters::{Choice, Locked, Node, Taken, Waited, Waiters, Want},
     },
 };
-use std::{cell::Cell, time::Instant};
+use std::{cell::Cell, mem, time::Instant};
 
 /// How many times a thread looks again before it suspends, where another processor may bring what it waits for.
 const SPINS: u32 = 100;
@@ -344,9 +344,27 @@ impl<Q: Queue> Buffered<Q> {
         }
     }
 
-    /// Drops what is in the queue, of which nobody will receive anything.
+    /// Drops what is in the queue, of which nobody will receive anything. If one panics, the rest is leaked: another panic would
+    /// abort the process.
     pub(crate) fn discard(&self) {
+        let rest = Leaks(&self.queue);
         while let Popped::Message(_) | Popped::Skipped = self.queue.pop() {}
+        mem::forget(rest);
+    }
+}
+
+/// Leaks what is in the queue when it is dropped.
+struct Leaks<'a, Q: Queue>(&'a Q);
+
+impl<Q: Queue> Drop for Leaks<'_, Q> {
+    fn drop(&mut self) {
+        loop {
+            match self.0.pop() {
+                Popped::Message(message) => mem::forget(message),
+                Popped::Skipped => {}
+                Popped::Empty | Popped::Disconnected => return,
+            }
+        }
     }
 }
 

@@ -10,12 +10,10 @@ use std::{
 /// Suspends the current thread until then; for ever without a point in time. Unwinds if it is cancelled.
 fn sleep_until(until: Option<Instant>) {
     let current = Current::get();
-    loop {
-        match current.wait(until) {
-            Ended::Cancelled => current.raise(),
-            Ended::TimedOut => return,
-            Ended::Woken => unreachable!("nobody knows of it"),
-        }
+    match current.wait(until) {
+        Ended::Cancelled => current.raise(),
+        Ended::TimedOut => {}
+        Ended::Woken => unreachable!("nobody knows of it"),
     }
 }
 

@@ -244,7 +244,7 @@ macro_rules! channel_select_arms {
             $crate::channel::internal::Either::That(()) => $default,
         }
     };
-    (@body $selected:ident []) => { $crate::channel::internal::nothing($selected) };
+    (@body $selected:ident []) => { match $selected {} };
     (@body $selected:ident [{$kind:ident $args:tt ($result:pat) {$body:expr}} $($rest:tt)*]) => {
         match $selected {
             $crate::channel::internal::Either::This(result) => {

@@ -129,6 +129,7 @@ pub(crate) trait Operand {
 
 /// One operation of a select.
 #[doc(hidden)]
+#[cfg_attr(loom, allow(unreachable_pub, reason = "the model checker's crate has no face"))]
 pub struct Arm<'a> {
     pub(super) operand: &'a dyn Operand,
     /// For whom it sends or receives: the address of the sender or receiver.
@@ -269,10 +270,12 @@ fn run(arms: &mut [Arm<'_>], token: *mut Token, patience: Patience, biased: bool
 /// # Safety
 /// The claim and the arms stay as they are until [`unlist`].
 unsafe fn list(arms: &mut [Arm<'_>], token: *mut Token, looks: bool, current: &Current<'_>, claim: &Claim) -> bool {
-    for arm in arms {
+    for arm in &mut *arms {
         arm.landing.place = arm.place(token);
-        let want = arm.want(token, looks);
-        let node = &*arm.node.insert(Node::with_claim(want, current, claim));
+        arm.node = Some(Node::with_claim(arm.want(token, looks), current, claim));
+    }
+    for arm in &*arms {
+        let Some(node) = &arm.node else { continue };
         // SAFETY: by the caller's promise.
         if unsafe { !arm.operand.list(node, claim) } {
             return true;

@@ -374,11 +374,6 @@ pub mod internal {
         unreachable!("one of the arms was chosen")
     }
 
-    /// The result of no operation at all.
-    pub fn nothing<R>(never: std::convert::Infallible) -> R {
-        match never {}
-    }
-
     pub fn select<'a>(arms: &mut [Arm<'a>], biased: bool) -> Selected<'a> {
         run(arms, Patience::Until(None), biased).expect("it waits without an end")
     }

@@ -221,6 +221,18 @@ fn selects_grammar() {
     select! { default => count = 0 }
     select! { default(ms(1)) => count += 1, }
     assert_eq!(count, 1);
+    // Each arm sets what is declared before.
+    let answer;
+    select! {
+        recv(never::<()>()) -> _ => answer = 0,
+        default => answer = 1,
+    }
+    let other;
+    select! {
+        recv(after(ms(0))) -> _ => other = 2,
+        recv(never::<()>()) -> _ => other = 3,
+    }
+    assert_eq!((answer, other), (1, 2));
     // What an arm was made of can be moved by its body.
     let (sender, receiver) = bounded(1);
     select! {
