@@ -69,7 +69,7 @@
 //! What waits in `std` blocks the whole worker. A `Mutex` or `RwLock` that is held for a moment, and never across a
 //! suspension, is fine. `Condvar`, `Barrier`, `mpsc::Receiver::recv`, a full or unbuffered `SyncSender::send`, and a
 //! `Once`/`LazyLock` whose initialiser suspends can hang: whoever should end the wait may be on the same worker. Use
-//! those of [`sync`], which have the same names. [`thread::blocking`]`(|| receiver.recv())`
+//! those of [`sync`], which have the same names, and [`channel`]. [`thread::blocking`]`(|| receiver.recv())`
 //! waits without blocking the worker, but cannot be cancelled there.
 //!
 //! After `fork` the child must `exec`.

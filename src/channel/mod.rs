@@ -73,6 +73,7 @@ pub use selector::internal;
 pub use selector::{Select, SelectedOperation};
 pub use sender::Sender;
 
+#[doc(inline)]
 pub use crate::{channel_select as select, channel_select_biased as select_biased};
 
 #[doc(no_inline)]

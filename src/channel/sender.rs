@@ -51,7 +51,7 @@ impl<T> RefUnwindSafe for Sender<T> {}
 impl<T> Sender<T> {
     /// Sends the message if that can be done at once: if there is room, or, in a channel of capacity zero, if a receiver waits.
     ///
-    /// Does not block, except in one case: in a channel of capacity zero, it may wait for the lock of the channel's lists for a moment.
+    /// Does not block.
     ///
     /// # Errors
     /// With the message, if there is no room, or if all receivers have gone.

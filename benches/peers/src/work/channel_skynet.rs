@@ -1,4 +1,6 @@
 //! Skynet over channels: each node gives its children a channel and adds the numbers that come from it.
+//!
+//! Not on may, which starts the oldest first, and runs out of mappings for so many stacks at once.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,7 +8,7 @@ use std::time::Instant;
 
 use crate::model::{Row, Sample, Scale, at_most_times};
 use crate::peers::program::go_entry;
-use crate::peers::{on_may, on_sinew, on_tokio};
+use crate::peers::{on_sinew, on_tokio};
 
 const CHILDREN: u64 = 10;
 
@@ -77,40 +79,15 @@ async fn tokio_work(scale: Scale) -> Sample {
     Sample::new(elapsed.as_secs_f64() * 1e3)
 }
 
-fn may_node(to: &may::sync::mpsc::Sender<u64>, first: u64, size: u64) {
-    let sum = if size == 1 {
-        first
-    } else {
-        let (sender, receiver) = may::sync::mpsc::channel();
-        let part = size / CHILDREN;
-        for child in 0..CHILDREN {
-            let sender = sender.clone();
-            on_may::spawn(move || may_node(&sender, first + child * part, part));
-        }
-        (0..CHILDREN).map(|_| receiver.recv().expect("a child sends")).sum()
-    };
-    to.send(sum).expect("the parent receives");
-}
-
-fn may_work(scale: Scale) -> Sample {
-    timed(scale, |leaves| {
-        let (sender, receiver) = may::sync::mpsc::channel();
-        may_node(&sender, 0, leaves);
-        receiver.recv().expect("it was sent")
-    })
-}
-
 pub fn row() -> Row {
-    let title = "skynet over channels of 10, 1,000,000 leaves, 10 children a node (may: unbounded)";
+    let title = "skynet over channels of 10, 1,000,000 leaves, 10 children a node";
     Row::new("skynet-channels", title, "ms")
         .runs(5)
         .entry(on_sinew::entry("sinew/1", 1, sinew_work))
         .entry(on_sinew::entry("sinew/2", 2, sinew_work))
         .entries(on_tokio::one_worker(tokio_work))
-        .entry(on_may::entry(1, may_work))
         .entry(go_entry("skynet-channels", 1, leaves))
         .entry(go_entry("skynet-channels", 2, leaves))
         .goal(at_most_times("sinew/1", 0.15, "go"))
         .goal(at_most_times("sinew/1", 0.2, "tokio"))
-        .goal(at_most_times("sinew/1", 0.1, "may"))
 }
