@@ -250,6 +250,7 @@ impl<Q: Queue> Buffered<Q> {
 
     /// Serves the first that waits for a message, if there is one; true if there may be more to do.
     fn serve_receiver(&self) -> bool {
+        between_seqcst_accesses();
         if self.receivers.seem_empty() {
             return false;
         }
@@ -279,6 +280,7 @@ impl<Q: Queue> Buffered<Q> {
 
     /// Serves the first that waits for room, if there is some; true if there may be more to do.
     fn serve_sender(&self) -> bool {
+        between_seqcst_accesses();
         if self.senders.seem_empty() {
             return false;
         }
