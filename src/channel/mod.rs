@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`bounded`] | holds so many messages; with none, [`bounded`]`(0)`, a send and a receive meet |
 //! | [`unbounded`] | holds as many as there is memory for |
-//! | [`after`], [`at`], [`tick`], [`never`] | time sends: once, at intervals, never |
+//! | [`after`], [`at`], [`tick`], [`never()`] | time sends: once, at intervals, never |
 //! | [`select!`], [`select_biased!`], [`Select`] | waits for several operations, of which one takes effect |
 //!
 //! # Order
