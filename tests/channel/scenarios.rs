@@ -208,7 +208,7 @@ fn selects_grammar() {
     fn question(receivers: &[Receiver<Option<(i32, &'static str)>>]) -> Result<(), TryRecvError> {
         select! {
             recv(receivers[0]) -> message => { message?; }
-            recv(&receivers[1]) -> message => drop(message?),
+            recv(&receivers[1]) -> message => message.map(|_| ())?,
             default(ms(1)) => return Err(TryRecvError::Empty),
         };
         Ok(())
@@ -343,7 +343,9 @@ fn operations_are_listed_while_the_program_runs() {
     seen.sort_unstable();
     assert_eq!(seen, [1, 3, 5, 7]);
     let mut select = Select::new_biased();
-    channels.iter().for_each(|(_, receiver)| drop(select.recv(receiver)));
+    for (_, receiver) in &channels {
+        select.recv(receiver);
+    }
     assert_eq!((select.ready(), select.try_ready().unwrap()), (0, 0));
     for (index, (_, receiver)) in channels.iter().enumerate() {
         let operation = select.clone().try_select().unwrap();
