@@ -22,6 +22,8 @@ var works = map[string]func(n int){
 	"channel-pair":  warm(channelPair),
 	"channel-1x1":   func(n int) { channelRate(1, 1024, n) },
 	"channel-8x8":   func(n int) { channelRate(8, 64, n) },
+	"mutex":         warm(mutexAlone),
+	"mutex-64":      warm(mutexTogether),
 	"parked":        parked,
 	"hog":           hog,
 

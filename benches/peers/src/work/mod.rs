@@ -7,6 +7,7 @@ mod echo_beside_hog;
 mod generators;
 mod hog;
 mod idle;
+mod mutex;
 mod parked;
 mod ping_pong;
 mod placement;
@@ -42,6 +43,8 @@ pub const ROWS: &[(&str, Make)] = &[
     ("channel-1x1", channel::one_to_one),
     ("channel-8x8", channel::many_to_many),
     ("skynet-channels", channel_skynet::row),
+    ("mutex", mutex::uncontended),
+    ("mutex-64", mutex::contended),
     ("parked-1m", parked::row),
     ("placement", placement::row),
     ("hog", hog::row),
