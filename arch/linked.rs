@@ -193,7 +193,7 @@ pub(crate) unsafe fn call_on(top: usize, limit: usize, function: Function, argum
     unsafe {
         let mut callee = sanitizer::Fiber::EMPTY;
         callee.create(ptr::with_exposed_provenance_mut(top), ptr::with_exposed_provenance_mut(limit));
-        announced(callee, function, argument, |function, argument| port::call_on(top, limit, function, argument));
+        sanitizer::call(callee, function, argument, |function, argument| port::call_on(top, limit, function, argument));
     }
     #[cfg(not(any(sinew_tsan, sinew_asan)))]
     // SAFETY: the caller's promise is the port's requirement.
@@ -212,7 +212,9 @@ pub(crate) unsafe fn call_on_parent(link: *const Link, function: Function, argum
     // SAFETY: the caller's promise; the resumer's fiber is not in use while it is suspended.
     unsafe {
         let callee = (*(*link).fibers.get()).resumer.below();
-        announced(callee, function, argument, |function, argument| port::call_on_parent(link, function, argument));
+        sanitizer::call(callee, function, argument, |function, argument| {
+            port::call_on_parent(link, function, argument)
+        });
     }
     #[cfg(not(any(sinew_tsan, sinew_asan)))]
     // SAFETY: the caller's promise is the port's requirement.
@@ -223,40 +225,6 @@ pub(crate) unsafe fn call_on_parent(link: *const Link, function: Function, argum
 
 /// What is called on another stack.
 pub(crate) type Function = unsafe extern "C" fn(argument: *mut ());
-
-/// A call on another stack, told to the sanitizer.
-#[cfg(any(sinew_tsan, sinew_asan))]
-unsafe fn announced(
-    callee: sanitizer::Fiber,
-    function: Function,
-    argument: *mut (),
-    call: impl FnOnce(Function, *mut ()),
-) {
-    struct Crossing {
-        caller: sanitizer::Fiber,
-        callee: sanitizer::Fiber,
-        function: Function,
-        argument: *mut (),
-    }
-    unsafe extern "C" fn cross(crossing: *mut ()) {
-        super::entered();
-        let crossing = crossing.cast::<Crossing>();
-        // SAFETY: the caller waits with the record in its frame; it goes on at once.
-        unsafe {
-            ((*crossing).function)((*crossing).argument);
-            let _ = sanitizer::leave(&raw mut (*crossing).callee, &raw const (*crossing).caller);
-        }
-    }
-    let mut crossing = Crossing { caller: sanitizer::Fiber::EMPTY, callee, function, argument };
-    let at = &raw mut crossing;
-    // SAFETY: both fibers are this record's, and the call follows at once.
-    unsafe {
-        let leaving = sanitizer::leave(&raw mut (*at).caller, &raw const (*at).callee);
-        call(cross, at.cast());
-        sanitizer::arrive(leaving);
-        (*at).callee.destroy();
-    }
-}
 
 /// What a signal handler needs to make the stack of a link finish.
 #[derive(Clone, Copy)]

@@ -5,13 +5,14 @@
 compile_error!("sinew_tsan and sinew_asan exclude each other");
 
 #[cfg(sinew_tsan)]
-pub(super) use tsan::{Fiber, Left, arrive, leave};
+pub(super) use tsan::{Fiber, Left, arrive, call, leave};
 
 #[cfg(sinew_asan)]
-pub(super) use asan::{Fiber, Left, arrive, leave};
+pub(super) use asan::{Fiber, Left, arrive, call, leave};
 
 #[cfg(sinew_tsan)]
 mod tsan {
+    use crate::arch::linked::Function;
     use std::{ffi::c_void, ptr};
 
     unsafe extern "C" {
@@ -68,10 +69,36 @@ mod tsan {
 
     #[inline(always)]
     pub(crate) fn arrive(_: Left) {}
+
+    /// Lets `call` call `function(argument)` on the stack of `callee`.
+    ///
+    /// Each function reports its entry and its exit, which go to the call stack that the sanitizer keeps for the current
+    /// fiber. So both switches are announced here, around all that enters and exits on the way: announced by the function that
+    /// is called, its exit and those of `call` would be taken off the caller's call stack, which every such call would leave
+    /// shorter.
+    ///
+    /// # Safety
+    /// The fiber is one of its own, and no unwind comes out of the call.
+    pub(crate) unsafe fn call(
+        mut callee: Fiber,
+        function: Function,
+        argument: *mut (),
+        call: impl FnOnce(Function, *mut ()),
+    ) {
+        let mut caller = Fiber::EMPTY;
+        // SAFETY: both fibers are this frame's, and the call between the two switches comes back.
+        unsafe {
+            let _ = leave(&raw mut caller, &raw const callee);
+            call(function, argument);
+            let _ = leave(&raw mut callee, &raw const caller);
+        }
+        callee.destroy();
+    }
 }
 
 #[cfg(sinew_asan)]
 mod asan {
+    use crate::arch::linked::Function;
     use std::{cell::Cell, ffi::c_void, mem, ptr};
 
     unsafe extern "C" {
@@ -185,5 +212,41 @@ mod asan {
     pub(crate) fn arrive(left: Left) {
         // SAFETY: completes the switch that `leave` announced.
         unsafe { __sanitizer_finish_switch_fiber(left.0, ptr::null_mut(), ptr::null_mut()) };
+    }
+
+    /// Lets `call` call `function(argument)` on the stack of `callee`.
+    ///
+    /// # Safety
+    /// The fiber is one of its own, and no unwind comes out of the call.
+    pub(crate) unsafe fn call(
+        callee: Fiber,
+        function: Function,
+        argument: *mut (),
+        call: impl FnOnce(Function, *mut ()),
+    ) {
+        struct Crossing {
+            caller: Fiber,
+            callee: Fiber,
+            function: Function,
+            argument: *mut (),
+        }
+        unsafe extern "C" fn cross(crossing: *mut ()) {
+            arrive(Left::NOTHING);
+            let crossing = crossing.cast::<Crossing>();
+            // SAFETY: the caller waits with the record in its frame; it goes on at once.
+            unsafe {
+                ((*crossing).function)((*crossing).argument);
+                let _ = leave(&raw mut (*crossing).callee, &raw const (*crossing).caller);
+            }
+        }
+        let mut crossing = Crossing { caller: Fiber::EMPTY, callee, function, argument };
+        let at = &raw mut crossing;
+        // SAFETY: both fibers are this record's, and the call follows at once.
+        unsafe {
+            let leaving = leave(&raw mut (*at).caller, &raw const (*at).callee);
+            call(cross, at.cast());
+            arrive(leaving);
+            (*at).callee.destroy();
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Coroutines that trap, and finish by their trap handler.
-#![cfg(all(target_os = "linux", target_arch = "x86_64", not(sinew_asan), not(sinew_tsan)))]
+#![cfg(all(target_os = "linux", target_arch = "x86_64", not(sinew_asan)))]
 
 use super::super::subject::{
     Coroutine, CoroutineResult,
