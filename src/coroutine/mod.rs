@@ -54,6 +54,12 @@
 //! A panic in a coroutine goes on in whoever resumed it, and so does the cancellation of a green thread that was raised there. A
 //! backtrace taken inside a coroutine continues in its resumer, in `std::backtrace` and in debuggers.
 //!
+//! # After fork
+//!
+//! In a child of `fork` the coroutines of the OS thread that forked go on, and new ones can be made: a fork waits until no other thread is
+//! in the pool of stacks. What other threads' coroutines hold is lost there. (A green thread's child must
+//! [`exec`](crate::guide::soundness).)
+//!
 //! # Overflow
 //!
 //! Below each pooled stack lies a guard. Running into it is reported on stderr, with the thread and the size, and aborts
