@@ -6,12 +6,17 @@
 //! |---|---|---|
 //! | `Created` | live, not started | `Running`, by the first resume; `Closed`, by `throw`, `close` and drop, without a step of the body |
 //! | `Suspended` | live | `Running`, by every resume |
-//! | `Running` | in use by the resume that is under way | `Suspended`, when the body yields; `Closed`, when it ends |
+//! | `Unwinding` | live, suspended by a destructor that runs because of an exception thrown in | as `Suspended`, but another throw aborts |
+//! | `Running` | in use by the resume that is under way | `Suspended` or `Unwinding`, when the body yields; `Closed`, when it ends |
 //! | `Closed` | dropped | stays |
 //!
 //! All methods take `&self`. Whoever finds `Running` is called, directly or not, by the body, or by another green thread while
 //! the body waits, and is refused; so a resume has the coroutine for itself (invariant 1), although the cell that holds it is shared.
 //! `Closed` is set by whoever drops the coroutine, and nobody else touches it then (invariant 2).
+//!
+//! That an unwind is under way is asked of std (`panicking`), and only by what is cold: after a throw, and after each resume of
+//! an `Unwinding` one. So one whose body itself raises, and yields from a destructor then, counts as `Suspended`. `Unwinding` may be
+//! left too late, if another panic of the OS thread hides the end of the unwind, but not too early.
 //!
 //! # Exceptions
 //!
@@ -62,7 +67,17 @@ pub enum GeneratorState {
     Closed,
 }
 
-use GeneratorState::{Closed, Created, Running, Suspended};
+/// The same for this module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Created,
+    Running,
+    Suspended,
+    Unwinding,
+    Closed,
+}
+
+use State::{Closed, Created, Running, Suspended, Unwinding};
 
 /// A closure that yields values, one at each [`next`](Self::next): Python's generator. See the [module](super).
 ///
@@ -71,9 +86,7 @@ use GeneratorState::{Closed, Created, Running, Suspended};
 /// As an iterator, and as `&Generator` is one too, it sends `Sent::default()`: `()`, or the `None` of an `Option`.
 pub struct Generator<Yield, Sent = (), Return = ()> {
     coroutine: UnsafeCell<ManuallyDrop<Bare<Yield, Sent, Return>>>,
-    state: Cell<GeneratorState>,
-    /// An exception that was thrown in has made a destructor yield, so that it is suspended in the midst of an unwind.
-    unwinds: Cell<bool>,
+    state: Cell<State>,
     returned: Cell<Option<Return>>,
     /// Its stack may hold anything (rule 9).
     not_send: PhantomData<*mut ()>,
@@ -84,7 +97,6 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         Self {
             coroutine: UnsafeCell::new(ManuallyDrop::new(coroutine)),
             state: Cell::new(Created),
-            unwinds: Cell::new(false),
             returned: Cell::new(None),
             not_send: PhantomData,
         }
@@ -240,7 +252,12 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// Where it stands.
     #[must_use]
     pub fn state(&self) -> GeneratorState {
-        self.state.get()
+        match self.state.get() {
+            Created => GeneratorState::Created,
+            Running => GeneratorState::Running,
+            Suspended | Unwinding => GeneratorState::Suspended,
+            Closed => GeneratorState::Closed,
+        }
     }
 
     #[inline(always)]
@@ -248,20 +265,35 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     where
         Sent: Default,
     {
-        match self.state.get() {
+        if self.state.get() == Suspended {
             // SAFETY: suspended.
-            Suspended => unsafe { self.resume(Ok(Sent::default())) },
-            Created => self.step_start(),
-            Running => already_executing(),
-            Closed => Ok(None),
+            return unsafe { self.resume(Ok(Sent::default())) };
         }
+        self.step_next_slow()
+    }
+
+    #[cold]
+    fn step_next_slow(&self) -> Step<Yield>
+    where
+        Sent: Default,
+    {
+        if self.state.get() == Created { self.step_start() } else { self.step_send_slow(Sent::default()) }
     }
 
     #[inline(always)]
     pub(super) fn step_send(&self, value: Sent) -> Step<Yield> {
-        match self.state.get() {
+        if self.state.get() == Suspended {
             // SAFETY: suspended.
-            Suspended => unsafe { self.resume(Ok(value)) },
+            return unsafe { self.resume(Ok(value)) };
+        }
+        self.step_send_slow(value)
+    }
+
+    #[cold]
+    fn step_send_slow(&self, value: Sent) -> Step<Yield> {
+        match self.state.get() {
+            // A `Suspended` one does not come here.
+            Suspended | Unwinding => self.step_unwinding(Ok(value)),
             Created => Err(Exception::new(GeneratorError::NotStarted)),
             Running => already_executing(),
             Closed => Ok(None),
@@ -274,6 +306,21 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         unsafe { self.resume(Err(Exception::nothing())) }
     }
 
+    /// Of one that is `Unwinding`.
+    #[cold]
+    fn step_unwinding(&self, input: Input<Sent>) -> Step<Yield> {
+        // SAFETY: suspended.
+        let step = unsafe { self.resume(input) };
+        self.note_unwind(std::thread::panicking());
+        step
+    }
+
+    fn note_unwind(&self, unwinds: bool) {
+        if unwinds && self.state.get() == Suspended {
+            self.state.set(Unwinding);
+        }
+    }
+
     #[cold]
     pub(super) fn step_throw(&self, exception: Exception) -> Step<Yield> {
         match self.state.get() {
@@ -281,11 +328,10 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
                 let already = std::thread::panicking();
                 // SAFETY: suspended.
                 let step = unsafe { self.resume(Err(exception)) };
-                if matches!(step, Ok(Some(_))) && !already && std::thread::panicking() {
-                    self.unwinds.set(true);
-                }
+                self.note_unwind(!already && std::thread::panicking());
                 step
             }
+            Unwinding => self.step_unwinding(Err(exception)),
             Created => {
                 self.end();
                 Err(exception)
@@ -298,7 +344,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     #[cold]
     pub(super) fn step_close(&self) -> Result<Option<Return>, Exception> {
         match self.state.get() {
-            Suspended => match self.step_throw(Exception::new(GeneratorExit)) {
+            Suspended | Unwinding => match self.step_throw(Exception::new(GeneratorExit)) {
                 Ok(None) => Ok(self.take_return()),
                 Ok(Some(_)) => Err(Exception::new(GeneratorError::IgnoredExit)),
                 Err(exit) if exit.is::<GeneratorExit>() => Ok(None),
@@ -354,8 +400,12 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// Ends it as drop does. False if it cannot be: it is to be leaked then.
     pub(super) fn finish(&self) -> bool {
         // Another unwind in the midst of one would abort the process.
-        let unwinds = self.unwinds.get() && std::thread::panicking();
-        if self.state.get() == Suspended && (unwinds || cfg!(panic = "abort")) {
+        let stuck = match self.state.get() {
+            Suspended => cfg!(panic = "abort"),
+            Unwinding => cfg!(panic = "abort") || std::thread::panicking(),
+            _ => false,
+        };
+        if stuck {
             return false;
         }
         let end = catch_unwind(AssertUnwindSafe(|| self.step_close()));
@@ -461,6 +511,6 @@ impl<Yield, Sent: Default, Return> FusedIterator for &Generator<Yield, Sent, Ret
 
 impl<Yield, Sent, Return> fmt::Debug for Generator<Yield, Sent, Return> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Generator").field("state", &self.state.get()).finish_non_exhaustive()
+        f.debug_struct("Generator").field("state", &self.state()).finish_non_exhaustive()
     }
 }
