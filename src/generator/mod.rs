@@ -66,6 +66,9 @@
 //! [`Generator::with_stack`] gives it another. All methods take `&self`,
 //! so that a generator can be shared as Python's are, by an [`Rc`](std::rc::Rc) or a reference.
 //!
+//! A yield is a coroutine's suspension, and has [its condition](crate::coroutine#one-condition): not under a guard that lives in
+//! thread-local storage.
+//!
 //! ```compile_fail,E0277
 //! fn send<T: Send>(_: T) {}
 //! send(sinew::generator::Generator::<u32>::new(|y| { y.yield_(1); }));
