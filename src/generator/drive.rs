@@ -416,7 +416,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         }
         match end {
             Ok(Ok(_)) => {}
-            Ok(Err(exception)) => report(&exception),
+            Ok(Err(exception)) => exception.report("an exception in a generator that was dropped"),
             Err(panic) if std::thread::panicking() => {
                 discard(panic);
                 write_stderr(b"sinew: a panic in a generator that was dropped during another panic\n");
@@ -441,17 +441,6 @@ fn escaping<T>(step: Result<T, Exception>) -> T {
 #[cold]
 fn discard<T>(unseen: T) {
     catch_unwind(AssertUnwindSafe(|| drop(unseen))).unwrap_or_else(mem::forget);
-}
-
-/// Says on stderr what has come out of a generator that was dropped.
-#[cold]
-fn report(exception: &Exception) {
-    // The value's own `Debug` runs here, maybe in the midst of an unwind.
-    let text = catch_unwind(AssertUnwindSafe(|| format!("{exception:?}"))).unwrap_or_else(|panic| {
-        discard(panic);
-        String::from("its Debug panicked")
-    });
-    write_stderr(format!("sinew: an exception in a generator that was dropped: {text}\n").as_bytes());
 }
 
 /// A `StopIteration` does not leave a generator, since it would end a loop in its caller (PEP 479).
