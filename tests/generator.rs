@@ -3,7 +3,7 @@
 mod harness;
 
 use harness::{OnDrop, dying_child, good_child, is_child, on_each_kind};
-use sinew::coroutine::stack::DefaultStack;
+use sinew::coroutine::stack::{DefaultStack, Stack};
 use sinew::generator::{Exception, Generator, GeneratorError, GeneratorExit, GeneratorState, raise, tee, try_};
 use std::{
     cell::{Cell, RefCell},
@@ -225,6 +225,26 @@ fn a_scoped_one_borrows_and_is_unwound_at_the_end_of_its_scope() {
         Generator::next,
     );
     assert_eq!((first, seen.into_inner()), (Some("a"), vec!["a", "end"]));
+}
+
+#[test]
+fn a_scoped_one_has_a_stack_of_ones_own_which_is_free_after_the_scope() {
+    let stack = DefaultStack::new(16 << 20).unwrap();
+    let base = stack.base();
+    let bytes = vec![1_u8; 4 << 20];
+    let sum = Generator::<u32>::scope_with_stack(
+        stack,
+        |y| {
+            // More than the usual one holds.
+            let mut copy = [0; 4 << 20];
+            copy.copy_from_slice(&bytes);
+            y.yield_(std::hint::black_box(&copy).iter().map(|&byte| u32::from(byte)).sum());
+            y.yield_(0);
+        },
+        |g| g.next(),
+    );
+    assert_eq!(sum, Some(4 << 20));
+    assert_eq!(DefaultStack::new(16 << 20).unwrap().base(), base);
 }
 
 #[test]

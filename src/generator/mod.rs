@@ -68,7 +68,7 @@
 //!
 //! A generator is neither `Send` nor `Sync`, for its stack may hold anything; send the closure, and make the generator where it is
 //! used. Its closure is `'static`; [`Generator::scope`] is for closures that borrow. It has 240 KiB of stack;
-//! [`Generator::with_stack`] gives it another. All methods take `&self`,
+//! [`Generator::with_stack`] and [`Generator::scope_with_stack`] give it another. All methods take `&self`,
 //! so that a generator can be shared as Python's are, by an [`Rc`](std::rc::Rc) or a reference.
 //!
 //! A yield is a coroutine's suspension, and has [its condition](crate::coroutine#one-condition): not under a guard that lives in
