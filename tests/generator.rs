@@ -350,6 +350,41 @@ fn a_chain_of_delegations_is_as_deep_as_one_likes() {
     assert_eq!(g.try_throw(Oops(5)), Err(Oops(5)));
 }
 
+/// Of a type that has no default.
+#[derive(Debug, PartialEq)]
+struct Word(&'static str);
+
+#[test]
+fn what_has_no_default_is_sent_through_a_delegation() {
+    let inner = || {
+        Generator::<usize, Word, Word>::new(|y| {
+            let Word(first) = y.yield_(0);
+            match y.try_yield(first.len()) {
+                Ok(word) => word,
+                Err(Oops(_)) => Word("thrown"),
+            }
+        })
+    };
+    let outer = Generator::<usize, Word, String>::new(move |y| {
+        let (Word(one), Word(two)) = (y.yield_from_start(&inner()), y.yield_from_start(&inner()));
+        let refused = catch_unwind(AssertUnwindSafe(|| y.yield_from_start(&inner().primed())));
+        assert!(text_of(refused.unwrap_err()).contains("has started already"));
+        let raised = Generator::<usize, Word>::new(|y| {
+            y.yield_(9);
+            raise(Oops(7));
+        });
+        assert_eq!(y.try_yield_from_start(&raised), Err(Oops(7)));
+        format!("{one}, {two}")
+    });
+    assert_eq!(outer.start(), Some(0));
+    assert_eq!(outer.send(Word("four")), Some(4));
+    assert_eq!(outer.send(Word("sent")), Some(0));
+    assert_eq!(outer.send(Word("")), Some(0));
+    assert_eq!(outer.throw(Oops(1)), Some(9));
+    assert_eq!(outer.send(Word("")), None);
+    assert_eq!(outer.take_return().unwrap(), "sent, thrown");
+}
+
 #[test]
 fn a_tee_far_behind_is_dropped_without_recursion() {
     let (behind, ahead) = tee(0..1_000_000u32);

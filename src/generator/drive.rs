@@ -110,8 +110,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// the body.
     #[track_caller]
     pub fn start(&self) -> Option<Yield> {
-        assert!(self.state.get() == Created, "generator has started already");
-        escaping(self.step_start())
+        escaping(self.step_first())
     }
 
     /// Starts it, drops the first value that it yields, and gives it back ready for [`send`](Self::send): what the decorator
@@ -298,6 +297,13 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
             Running => already_executing(),
             Closed => Ok(None),
         }
+    }
+
+    /// Of one that must be `Created`.
+    #[track_caller]
+    pub(super) fn step_first(&self) -> Step<Yield> {
+        assert!(self.state.get() == Created, "generator has started already");
+        self.step_start()
     }
 
     #[cold]
