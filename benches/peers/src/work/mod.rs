@@ -8,6 +8,7 @@ mod generators;
 mod hog;
 mod idle;
 mod mutex;
+mod live_coroutines;
 mod parked;
 mod ping_pong;
 mod placement;
@@ -46,6 +47,7 @@ pub const ROWS: &[(&str, Make)] = &[
     ("mutex", mutex::uncontended),
     ("mutex-64", mutex::contended),
     ("parked-1m", parked::row),
+    ("coroutines-1m", live_coroutines::row),
     ("placement", placement::row),
     ("hog", hog::row),
     ("echo", echo::row),
