@@ -205,3 +205,35 @@ fn what_a_dropped_one_has_to_say_may_fail_to_be_written() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     assert!(harness::child(test).stderr(full).status().unwrap().success());
 }
+
+#[test]
+fn one_suspended_in_a_destructor_while_its_body_panics_cannot_be_dropped() {
+    const TEST: &str = "one_suspended_in_a_destructor_while_its_body_panics_cannot_be_dropped";
+    if is_child() {
+        let g = Generator::<u32>::new(|y| {
+            let _finally = OnDrop(|| y.yield_(1));
+            panic!("of the body");
+        });
+        g.next();
+        return drop(g);
+    }
+    let words = harness::dying_child(TEST, libc::SIGABRT);
+    assert!(words.contains("of the body") && words.contains("panic in a destructor during cleanup"), "{words}");
+}
+
+#[test]
+fn a_throw_into_one_suspended_in_a_destructor_during_an_unwind_aborts() {
+    if is_child() {
+        let g = Generator::<u32>::new(|y| {
+            let _finally = OnDrop(|| y.yield_(2));
+            y.yield_(1);
+        });
+        g.next();
+        g.throw(Oops(1));
+        g.throw(Oops(2));
+        return;
+    }
+    let words =
+        harness::dying_child("a_throw_into_one_suspended_in_a_destructor_during_an_unwind_aborts", libc::SIGABRT);
+    assert!(words.contains("panic in a destructor during cleanup"), "{words}");
+}

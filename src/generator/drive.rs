@@ -84,6 +84,15 @@ use State::{Closed, Created, Running, Suspended, Unwinding};
 /// `Yield` comes out, `Sent` is what [`send`](Self::send) puts in, `Return` is what the closure gives at its end.
 ///
 /// As an iterator, and as `&Generator` is one too, it sends `Sent::default()`: `()`, or the `None` of an `Option`.
+///
+/// # Dropping
+///
+/// A suspended one is closed, so that its destructors run; see the [module](super#dropping) for one that yields again meanwhile.
+///
+/// One that is suspended in a destructor which runs because of an unwind cannot be unwound again. [`throw`](Self::throw) and
+/// [`close`](Self::close) abort the process then, with std's line about a panic in a destructor during cleanup. Dropping it leaks it
+/// with a line on stderr, if the unwind is that of an exception which was thrown in; if it is that of a panic of the body, or of
+/// an exception which the body raised, dropping aborts too.
 pub struct Generator<Yield, Sent = (), Return = ()> {
     coroutine: UnsafeCell<ManuallyDrop<Bare<Yield, Sent, Return>>>,
     state: Cell<State>,
