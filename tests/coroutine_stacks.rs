@@ -236,6 +236,28 @@ fn coroutines_go_on_and_are_made_in_a_forked_child() {
 }
 
 #[test]
+#[cfg_attr(any(sinew_asan, sinew_tsan, sinew_emulated), ignore = "valgrind runs neither")]
+fn valgrind_knows_the_stacks() {
+    const TEST: &str = "valgrind_knows_the_stacks";
+    if is_child() {
+        let mut coroutines: Vec<Coroutine<u32, u32, u32>> = (0..50)
+            .map(|_| Coroutine::new(|yielder, first| yielder.suspend(std::hint::black_box([first; 2_000])[7]) + 1))
+            .collect();
+        coroutines.iter_mut().for_each(|it| assert_eq!(it.resume(3).as_yield(), Some(3)));
+        coroutines.iter_mut().for_each(|it| assert_eq!(it.resume(4).as_return(), Some(5)));
+        return;
+    }
+    let itself = harness::child(TEST);
+    let mut valgrind = std::process::Command::new("valgrind");
+    valgrind.arg("--error-exitcode=9").arg(itself.get_program()).args(itself.get_args());
+    valgrind.envs(itself.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let Ok(output) = valgrind.output() else { return println!("skipped: there is no valgrind") };
+    let words = harness::words_of(&output);
+    assert!(output.status.success() && words.contains("ERROR SUMMARY: 0 errors"), "{words}");
+    assert!(!words.contains("switching stacks"), "{words}");
+}
+
+#[test]
 fn many_live_coroutines_take_little_memory_and_few_mappings() {
     const TEST: &str = "many_live_coroutines_take_little_memory_and_few_mappings";
     if !is_child() {

@@ -156,6 +156,25 @@ fn a_finished_one_has_let_go_of_all_that_it_held() {
 }
 
 #[test]
+fn it_promises_no_length_until_it_has_ended_and_stays_ended() {
+    fn is_fused<I: std::iter::FusedIterator>(_: &I) {}
+    let mut g = Generator::<u32>::from_iter([1, 2]);
+    is_fused(&g);
+    is_fused(&&g);
+    for expected in [Some(1), Some(2), None] {
+        // Its body may do anything next.
+        assert_eq!((g.size_hint(), Iterator::size_hint(&&g)), ((0, None), (0, None)));
+        assert_eq!(Iterator::next(&mut g), expected);
+    }
+    assert_eq!((g.size_hint(), Iterator::next(&mut g), g.next()), ((0, Some(0)), None, None));
+    // One that was closed, or that has raised, has ended too.
+    let (closed, raised) = (numbers(), numbers());
+    closed.close();
+    assert_eq!(raised.try_throw(Oops(1)), Err(Oops(1)));
+    assert_eq!((closed.size_hint(), raised.size_hint()), ((0, Some(0)), (0, Some(0))));
+}
+
+#[test]
 fn it_is_shared_by_reference_and_refuses_itself() {
     let itself: Rc<RefCell<Option<Rc<Generator<u32>>>>> = Rc::default();
     let me = itself.clone();
