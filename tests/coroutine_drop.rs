@@ -79,3 +79,32 @@ fn a_scope_is_not_left_while_its_coroutine_is_suspended() {
     });
     assert_eq!((panic, dropped.get()), ("first", 1));
 }
+
+#[test]
+fn one_suspended_in_a_destructor_during_an_unwind_cannot_be_dropped() {
+    const TEST: &str = "one_suspended_in_a_destructor_during_an_unwind_cannot_be_dropped";
+    if harness::is_child() {
+        let mut coroutine = Coroutine::<(), (), ()>::new(|yielder, ()| {
+            let _suspends = harness::OnDrop(|| yielder.suspend(()));
+            panic!("of the body");
+        });
+        coroutine.resume(());
+        return drop(coroutine);
+    }
+    let words = harness::dying_child(TEST, libc::SIGABRT);
+    assert!(words.contains("of the body") && words.contains("panic in a destructor during cleanup"), "{words}");
+}
+
+#[test]
+fn a_destructor_that_suspends_while_its_coroutine_is_dropped_aborts() {
+    if harness::is_child() {
+        let mut coroutine = Coroutine::<(), (), ()>::new(|yielder, ()| {
+            let _suspends = harness::OnDrop(|| yielder.suspend(()));
+            yielder.suspend(());
+        });
+        coroutine.resume(());
+        return drop(coroutine);
+    }
+    let words = harness::dying_child("a_destructor_that_suspends_while_its_coroutine_is_dropped_aborts", libc::SIGABRT);
+    assert!(words.contains("panic in a destructor during cleanup"), "{words}");
+}

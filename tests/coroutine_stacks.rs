@@ -190,6 +190,74 @@ fn a_stack_dropped_as_its_os_thread_ends_is_not_lost() {
 }
 
 #[test]
+fn coroutines_go_on_and_are_made_in_a_forked_child() {
+    const TEST: &str = "coroutines_go_on_and_are_made_in_a_forked_child";
+    if !is_child() {
+        harness::good_child(TEST);
+        return;
+    }
+    // More than an OS thread keeps, so that the pool is asked.
+    let many = || -> Vec<Coroutine<u32, u32, u32>> {
+        let body = |yielder: &sinew::coroutine::Yielder<u32, u32>, first| yielder.suspend(first) + 1;
+        (0..100)
+            .map(|n| {
+                let mut coroutine = Coroutine::new(body);
+                assert_eq!(coroutine.resume(n), CoroutineResult::Yield(n));
+                coroutine
+            })
+            .collect()
+    };
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                many();
+            }
+        });
+        for _ in 0..20 {
+            let mut before = many();
+            // SAFETY: the child uses coroutines and the allocator, and ends without unwinding into what it shares with its parent.
+            match unsafe { libc::fork() } {
+                0 => {
+                    let all = before.iter_mut().chain(&mut many()).all(|it| it.resume(7).as_return() == Some(8));
+                    // SAFETY: ends the process.
+                    unsafe { libc::_exit(i32::from(!all)) };
+                }
+                child => {
+                    let mut status = -1;
+                    // SAFETY: the status lives through the call.
+                    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+                    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status}");
+                }
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+#[cfg_attr(any(sinew_asan, sinew_tsan, sinew_emulated), ignore = "valgrind runs neither")]
+fn valgrind_knows_the_stacks() {
+    const TEST: &str = "valgrind_knows_the_stacks";
+    if is_child() {
+        let mut coroutines: Vec<Coroutine<u32, u32, u32>> = (0..50)
+            .map(|_| Coroutine::new(|yielder, first| yielder.suspend(std::hint::black_box([first; 2_000])[7]) + 1))
+            .collect();
+        coroutines.iter_mut().for_each(|it| assert_eq!(it.resume(3).as_yield(), Some(3)));
+        coroutines.iter_mut().for_each(|it| assert_eq!(it.resume(4).as_return(), Some(5)));
+        return;
+    }
+    let itself = harness::child(TEST);
+    let mut valgrind = std::process::Command::new("valgrind");
+    valgrind.arg("--error-exitcode=9").arg(itself.get_program()).args(itself.get_args());
+    valgrind.envs(itself.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let Ok(output) = valgrind.output() else { return println!("skipped: there is no valgrind") };
+    let words = harness::words_of(&output);
+    assert!(output.status.success() && words.contains("ERROR SUMMARY: 0 errors"), "{words}");
+    assert!(!words.contains("switching stacks"), "{words}");
+}
+
+#[test]
 fn many_live_coroutines_take_little_memory_and_few_mappings() {
     const TEST: &str = "many_live_coroutines_take_little_memory_and_few_mappings";
     if !is_child() {

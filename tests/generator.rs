@@ -1,9 +1,9 @@
-//! Generators as Rust values: what the comparison with CPython does not show. Panics, drops, leaks, borrows, re-entry.
+//! Generators as Rust values: what the comparison with CPython does not show. Panics, leaks, borrows, re-entry.
 
 mod harness;
 
 use harness::{OnDrop, dying_child, good_child, is_child, on_each_kind};
-use sinew::coroutine::stack::DefaultStack;
+use sinew::coroutine::stack::{DefaultStack, Stack};
 use sinew::generator::{Exception, Generator, GeneratorError, GeneratorExit, GeneratorState, raise, tee, try_};
 use std::{
     cell::{Cell, RefCell},
@@ -146,20 +146,6 @@ fn a_return_value_is_handed_out_once_and_dropped_with_the_generator() {
 }
 
 #[test]
-fn an_unstarted_one_drops_its_closure_and_never_runs_it() {
-    let ends: [fn(&Generator<u32>); 3] =
-        [|g| assert_eq!(g.close(), None), |g| assert_eq!(g.try_throw(Oops(1)), Err(Oops(1))), |_| ()];
-    for end in ends {
-        let held = Rc::new(());
-        let theirs = held.clone();
-        let g = Generator::<u32>::new(move |_| panic!("{theirs:?}"));
-        end(&g);
-        drop(g);
-        assert_eq!(Rc::strong_count(&held), 1);
-    }
-}
-
-#[test]
 fn a_finished_one_has_let_go_of_all_that_it_held() {
     let held = Rc::new(());
     let theirs = held.clone();
@@ -170,143 +156,22 @@ fn a_finished_one_has_let_go_of_all_that_it_held() {
 }
 
 #[test]
-fn drop_unwinds_the_body_in_the_order_of_its_frames() {
-    on_each_kind(|| {
-        let order = Rc::new(RefCell::new(vec![]));
-        let log = order.clone();
-        let g = Generator::<u32>::new(move |y| {
-            let _first = OnDrop(|| log.borrow_mut().push(1));
-            let inner = log.clone();
-            y.yield_from(&Generator::new(move |y| {
-                let _second = OnDrop(|| inner.borrow_mut().push(2));
-                y.yield_(1);
-            }));
-        });
-        g.next();
-        drop(g);
-        assert_eq!(*order.borrow(), [2, 1]);
-    });
-}
-
-#[test]
-fn one_that_is_dropped_while_a_panic_unwinds_is_unwound_too() {
-    let dropped = Rc::new(Cell::new(false));
-    let theirs = dropped.clone();
-    let text = panics(|| {
-        let g = Generator::<u32>::new(move |y| {
-            let _guard = OnDrop(|| theirs.set(true));
-            y.yield_(1);
-        });
-        g.next();
-        panic!("outside");
-    });
-    assert_eq!((&*text, dropped.get()), ("outside", true));
-}
-
-#[test]
-fn a_panic_during_drop_comes_out_of_drop() {
-    let g = Generator::<u32>::new(|y| {
-        if let Err(GeneratorExit) = y.try_yield(1) {
-            panic!("while closing");
-        }
-    });
-    g.next();
-    assert_eq!(panics(|| drop(g)), "while closing");
-}
-
-#[test]
-#[cfg_attr(sinew_asan, ignore = "leaks on purpose")]
-fn one_that_yields_again_while_it_is_dropped_is_leaked_and_said_so() {
-    if is_child() {
-        let held = Rc::new(());
-        let theirs = held.clone();
-        let g = Generator::<u32>::new(move |y| {
-            let _theirs = theirs;
-            while y.try_yield::<GeneratorExit>(1).is_ok() {}
-            y.yield_(2);
-        });
-        g.next();
-        drop(g);
-        assert_eq!(Rc::strong_count(&held), 2);
-        return;
+fn it_promises_no_length_until_it_has_ended_and_stays_ended() {
+    fn is_fused<I: std::iter::FusedIterator>(_: &I) {}
+    let mut g = Generator::<u32>::from_iter([1, 2]);
+    is_fused(&g);
+    is_fused(&&g);
+    for expected in [Some(1), Some(2), None] {
+        // Its body may do anything next.
+        assert_eq!((g.size_hint(), Iterator::size_hint(&&g)), ((0, None), (0, None)));
+        assert_eq!(Iterator::next(&mut g), expected);
     }
-    let words = good_child("one_that_yields_again_while_it_is_dropped_is_leaked_and_said_so");
-    assert_eq!(words.matches("its stack is leaked").count(), 1, "{words}");
-}
-
-#[test]
-fn a_destructor_that_yields_during_an_unwind_can_be_resumed_to_its_end() {
-    let g = Generator::<u32>::new(|y| {
-        let _finally = OnDrop(|| y.yield_(2));
-        y.yield_(1);
-    });
-    g.next();
-    assert_eq!(g.try_close(), Err(GeneratorError::IgnoredExit));
-    assert_eq!(g.try_next(), Err(GeneratorExit));
-    assert!(!std::thread::panicking());
-}
-
-#[test]
-#[cfg_attr(sinew_asan, ignore = "leaks on purpose")]
-fn one_left_in_a_destructor_during_an_unwind_is_leaked_and_does_not_abort() {
-    if is_child() {
-        let g = Generator::<u32>::new(|y| {
-            let _finally = OnDrop(|| y.yield_(2));
-            y.yield_(1);
-        });
-        g.next();
-        assert_eq!(g.try_close(), Err(GeneratorError::IgnoredExit));
-        drop(g);
-        std::process::exit(i32::from(numbers().next() != Some(0)));
-    }
-    let output =
-        harness::child("one_left_in_a_destructor_during_an_unwind_is_leaked_and_does_not_abort").output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    assert!(harness::words_of(&output).contains("its stack is leaked"));
-}
-
-#[test]
-fn an_exception_during_drop_is_said_and_goes_no_further() {
-    if is_child() {
-        let g = Generator::<u32>::new(|y| {
-            let _: Result<_, GeneratorExit> = y.try_yield(1);
-            raise(Oops(4));
-        });
-        g.next();
-        return drop(g);
-    }
-    assert!(good_child("an_exception_during_drop_is_said_and_goes_no_further").contains("Oops(4)"));
-}
-
-#[test]
-fn what_a_dropped_one_has_to_say_may_fail_to_be_written() {
-    struct Unspeakable;
-    impl std::fmt::Debug for Unspeakable {
-        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            panic!("while it is written");
-        }
-    }
-    fn leaves<X: Send + std::fmt::Debug + 'static>(exception: X) {
-        let g = Generator::<u32>::new(|y| {
-            let _: Result<_, GeneratorExit> = y.try_yield(1);
-            raise(exception);
-        });
-        g.next();
-        // Were dropping it a panic, that would be one in the midst of an unwind, which aborts.
-        let text = panics(|| {
-            let _g = g;
-            panic!("outside");
-        });
-        assert_eq!(text, "outside");
-    }
-    if is_child() {
-        leaves(Oops(1));
-        return leaves(Unspeakable);
-    }
-    let test = "what_a_dropped_one_has_to_say_may_fail_to_be_written";
-    assert!(good_child(test).contains("its Debug panicked"));
-    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    assert!(harness::child(test).stderr(full).status().unwrap().success());
+    assert_eq!((g.size_hint(), Iterator::next(&mut g), g.next()), ((0, Some(0)), None, None));
+    // One that was closed, or that has raised, has ended too.
+    let (closed, raised) = (numbers(), numbers());
+    closed.close();
+    assert_eq!(raised.try_throw(Oops(1)), Err(Oops(1)));
+    assert_eq!((closed.size_hint(), raised.size_hint()), ((0, Some(0)), (0, Some(0))));
 }
 
 #[test]
@@ -379,6 +244,26 @@ fn a_scoped_one_borrows_and_is_unwound_at_the_end_of_its_scope() {
         Generator::next,
     );
     assert_eq!((first, seen.into_inner()), (Some("a"), vec!["a", "end"]));
+}
+
+#[test]
+fn a_scoped_one_has_a_stack_of_ones_own_which_is_free_after_the_scope() {
+    let stack = DefaultStack::new(16 << 20).unwrap();
+    let base = stack.base();
+    let bytes = vec![1_u8; 4 << 20];
+    let sum = Generator::<u32>::scope_with_stack(
+        stack,
+        |y| {
+            // More than the usual one holds.
+            let mut copy = [0; 4 << 20];
+            copy.copy_from_slice(&bytes);
+            y.yield_(std::hint::black_box(&copy).iter().map(|&byte| u32::from(byte)).sum());
+            y.yield_(0);
+        },
+        |g| g.next(),
+    );
+    assert_eq!(sum, Some(4 << 20));
+    assert_eq!(DefaultStack::new(16 << 20).unwrap().base(), base);
 }
 
 #[test]
@@ -482,6 +367,41 @@ fn a_chain_of_delegations_is_as_deep_as_one_likes() {
     let g = chain(500);
     g.next();
     assert_eq!(g.try_throw(Oops(5)), Err(Oops(5)));
+}
+
+/// Of a type that has no default.
+#[derive(Debug, PartialEq)]
+struct Word(&'static str);
+
+#[test]
+fn what_has_no_default_is_sent_through_a_delegation() {
+    let inner = || {
+        Generator::<usize, Word, Word>::new(|y| {
+            let Word(first) = y.yield_(0);
+            match y.try_yield(first.len()) {
+                Ok(word) => word,
+                Err(Oops(_)) => Word("thrown"),
+            }
+        })
+    };
+    let outer = Generator::<usize, Word, String>::new(move |y| {
+        let (Word(one), Word(two)) = (y.yield_from_start(&inner()), y.yield_from_start(&inner()));
+        let refused = catch_unwind(AssertUnwindSafe(|| y.yield_from_start(&inner().primed())));
+        assert!(text_of(refused.unwrap_err()).contains("has started already"));
+        let raised = Generator::<usize, Word>::new(|y| {
+            y.yield_(9);
+            raise(Oops(7));
+        });
+        assert_eq!(y.try_yield_from_start(&raised), Err(Oops(7)));
+        format!("{one}, {two}")
+    });
+    assert_eq!(outer.start(), Some(0));
+    assert_eq!(outer.send(Word("four")), Some(4));
+    assert_eq!(outer.send(Word("sent")), Some(0));
+    assert_eq!(outer.send(Word("")), Some(0));
+    assert_eq!(outer.throw(Oops(1)), Some(9));
+    assert_eq!(outer.send(Word("")), None);
+    assert_eq!(outer.take_return().unwrap(), "sent, thrown");
 }
 
 #[test]

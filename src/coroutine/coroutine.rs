@@ -66,6 +66,10 @@ impl<Yield, Return> CoroutineResult<Yield, Return> {
 /// One that has not started drops its closure. One that is suspended is unwound, so that everything on its stack is dropped; see
 /// [`force_unwind`](Self::force_unwind). One that is forgotten keeps its stack for ever.
 ///
+/// One that is suspended in a destructor which runs because of an unwind (its body has panicked, or it was being unwound) cannot be
+/// unwound again: dropping it then aborts the process, with std's line about a panic in a destructor during cleanup. Resume it, or
+/// forget it.
+///
 /// # Threads
 ///
 /// A coroutine is neither `Send` nor `Sync`, since its stack may hold anything: send the closure, and make the coroutine there.

@@ -46,13 +46,47 @@
 //! told of the thread that resumes it. A scope of threads that it has open waits in whichever thread ends it, and a green
 //! local that it is inside the `with` of stays until it is out, even if the thread that the local belonged to has ended.
 //!
-//! std's thread-locals know nothing of this: **a coroutine must not be left suspended inside the `with` of a `std::thread_local!` if it is
-//! itself kept in one**, because std may drop the first when the OS thread ends and the coroutine after it.
+//! # What a switch keeps
+//!
+//! What the processor's calling convention has a call keep: the stack pointer, the callee-saved registers, and where to go on. All else
+//! belongs to the OS thread, and is at a suspension and at a resume left as it is:
+//!
+//! - The words that control floating-point arithmetic: MXCSR and the x87 control word on x86-64, FPCR on AArch64, `fcsr` on RISC-V.
+//!   (corosensei does not switch them either.) Rust takes their defaults for granted; code in another language that changes one
+//!   puts it back before it suspends.
+//! - The signal mask, and `errno`.
+//! - std's count of panics: while a coroutine is suspended in a destructor that an unwind runs, [`std::thread::panicking`] says yes on its
+//!   whole OS thread, and a `std::sync::Mutex` that is released there meanwhile is poisoned.
+//! - Thread-local storage; see the next section.
+//!
+//! # One condition
+//!
+//! Some code puts something into thread-local storage for the time of a call, and takes for granted that such calls end in the reverse order
+//! of their beginnings: `set` of the `scoped-tls` crate, a `tokio` runtime that was entered, an entered `tracing` span. A
+//! coroutine that suspends inside lets its resumer find what it has set, and two that do so may end in any order, after which
+//! such code may restore what is no more. No bound on a type can say that, so [`suspend`](Yielder::suspend), and `yield_` of a
+//! [generator](crate::generator), are sound on a condition that the program keeps: **no coroutine suspends under a guard that lives in
+//! thread-local storage**, unless its guards may end in any order. [`spawn`](crate::spawn) has the like.
+//!
+//! Of `std::thread_local!` this means:
+//!
+//! - **A coroutine must not suspend inside its initialiser.** Whoever asks for the same value meanwhile runs the initialiser again.
+//! - It may suspend inside `with`, but **must not be left so if it is itself kept in a `std::thread_local!`**, because std
+//!   may drop the first when the OS thread ends and the coroutine after it.
+//!
+//! Values of this crate's [`thread_local!`](crate::thread_local) are not concerned: an initialiser that is suspended refuses those who ask
+//! meanwhile, and a value that is borrowed stays.
 //!
 //! # Panics, cancellation, backtraces
 //!
 //! A panic in a coroutine goes on in whoever resumed it, and so does the cancellation of a green thread that was raised there. A
 //! backtrace taken inside a coroutine continues in its resumer, in `std::backtrace` and in debuggers.
+//!
+//! # After fork
+//!
+//! In a child of `fork` the coroutines of the OS thread that forked go on, and new ones can be made: a fork waits until no other thread is
+//! in the pool of stacks. What other threads' coroutines hold is lost there. (A green thread's child must
+//! [`exec`](crate::guide::soundness).)
 //!
 //! # Overflow
 //!

@@ -6,12 +6,17 @@
 //! |---|---|---|
 //! | `Created` | live, not started | `Running`, by the first resume; `Closed`, by `throw`, `close` and drop, without a step of the body |
 //! | `Suspended` | live | `Running`, by every resume |
-//! | `Running` | in use by the resume that is under way | `Suspended`, when the body yields; `Closed`, when it ends |
+//! | `Unwinding` | live, suspended by a destructor that runs because of an exception thrown in | as `Suspended`, but another throw aborts |
+//! | `Running` | in use by the resume that is under way | `Suspended` or `Unwinding`, when the body yields; `Closed`, when it ends |
 //! | `Closed` | dropped | stays |
 //!
 //! All methods take `&self`. Whoever finds `Running` is called, directly or not, by the body, or by another green thread while
 //! the body waits, and is refused; so a resume has the coroutine for itself (invariant 1), although the cell that holds it is shared.
 //! `Closed` is set by whoever drops the coroutine, and nobody else touches it then (invariant 2).
+//!
+//! That an unwind is under way is asked of std (`panicking`), and only by what is cold: after a throw, and after each resume of
+//! an `Unwinding` one. So one whose body itself raises, and yields from a destructor then, counts as `Suspended`. `Unwinding` may be
+//! left too late, if another panic of the OS thread hides the end of the unwind, but not too early.
 //!
 //! # Exceptions
 //!
@@ -62,18 +67,35 @@ pub enum GeneratorState {
     Closed,
 }
 
-use GeneratorState::{Closed, Created, Running, Suspended};
+/// The same for this module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Created,
+    Running,
+    Suspended,
+    Unwinding,
+    Closed,
+}
+
+use State::{Closed, Created, Running, Suspended, Unwinding};
 
 /// A closure that yields values, one at each [`next`](Self::next): Python's generator. See the [module](super).
 ///
 /// `Yield` comes out, `Sent` is what [`send`](Self::send) puts in, `Return` is what the closure gives at its end.
 ///
 /// As an iterator, and as `&Generator` is one too, it sends `Sent::default()`: `()`, or the `None` of an `Option`.
+///
+/// # Dropping
+///
+/// A suspended one is closed, so that its destructors run; see the [module](super#dropping) for one that yields again meanwhile.
+///
+/// One that is suspended in a destructor which runs because of an unwind cannot be unwound again. [`throw`](Self::throw) and
+/// [`close`](Self::close) abort the process then, with std's line about a panic in a destructor during cleanup. Dropping it leaks it
+/// with a line on stderr, if the unwind is that of an exception which was thrown in; if it is that of a panic of the body, or of
+/// an exception which the body raised, dropping aborts too.
 pub struct Generator<Yield, Sent = (), Return = ()> {
     coroutine: UnsafeCell<ManuallyDrop<Bare<Yield, Sent, Return>>>,
-    state: Cell<GeneratorState>,
-    /// An exception that was thrown in has made a destructor yield, so that it is suspended in the midst of an unwind.
-    unwinds: Cell<bool>,
+    state: Cell<State>,
     returned: Cell<Option<Return>>,
     /// Its stack may hold anything (rule 9).
     not_send: PhantomData<*mut ()>,
@@ -84,7 +106,6 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         Self {
             coroutine: UnsafeCell::new(ManuallyDrop::new(coroutine)),
             state: Cell::new(Created),
-            unwinds: Cell::new(false),
             returned: Cell::new(None),
             not_send: PhantomData,
         }
@@ -98,8 +119,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// the body.
     #[track_caller]
     pub fn start(&self) -> Option<Yield> {
-        assert!(self.state.get() == Created, "generator has started already");
-        escaping(self.step_start())
+        escaping(self.step_first())
     }
 
     /// Starts it, drops the first value that it yields, and gives it back ready for [`send`](Self::send): what the decorator
@@ -240,7 +260,12 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// Where it stands.
     #[must_use]
     pub fn state(&self) -> GeneratorState {
-        self.state.get()
+        match self.state.get() {
+            Created => GeneratorState::Created,
+            Running => GeneratorState::Running,
+            Suspended | Unwinding => GeneratorState::Suspended,
+            Closed => GeneratorState::Closed,
+        }
     }
 
     #[inline(always)]
@@ -248,30 +273,67 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     where
         Sent: Default,
     {
-        match self.state.get() {
+        if self.state.get() == Suspended {
             // SAFETY: suspended.
-            Suspended => unsafe { self.resume(Ok(Sent::default())) },
-            Created => self.step_start(),
-            Running => already_executing(),
-            Closed => Ok(None),
+            return unsafe { self.resume(Ok(Sent::default())) };
         }
+        self.step_next_slow()
+    }
+
+    #[cold]
+    fn step_next_slow(&self) -> Step<Yield>
+    where
+        Sent: Default,
+    {
+        if self.state.get() == Created { self.step_start() } else { self.step_send_slow(Sent::default()) }
     }
 
     #[inline(always)]
     pub(super) fn step_send(&self, value: Sent) -> Step<Yield> {
-        match self.state.get() {
+        if self.state.get() == Suspended {
             // SAFETY: suspended.
-            Suspended => unsafe { self.resume(Ok(value)) },
+            return unsafe { self.resume(Ok(value)) };
+        }
+        self.step_send_slow(value)
+    }
+
+    #[cold]
+    fn step_send_slow(&self, value: Sent) -> Step<Yield> {
+        match self.state.get() {
+            // A `Suspended` one does not come here.
+            Suspended | Unwinding => self.step_unwinding(Ok(value)),
             Created => Err(Exception::new(GeneratorError::NotStarted)),
             Running => already_executing(),
             Closed => Ok(None),
         }
     }
 
+    /// Of one that must be `Created`.
+    #[track_caller]
+    pub(super) fn step_first(&self) -> Step<Yield> {
+        assert!(self.state.get() == Created, "generator has started already");
+        self.step_start()
+    }
+
     #[cold]
     fn step_start(&self) -> Step<Yield> {
         // SAFETY: created. What goes in is forgotten there.
         unsafe { self.resume(Err(Exception::nothing())) }
+    }
+
+    /// Of one that is `Unwinding`.
+    #[cold]
+    fn step_unwinding(&self, input: Input<Sent>) -> Step<Yield> {
+        // SAFETY: suspended.
+        let step = unsafe { self.resume(input) };
+        self.note_unwind(std::thread::panicking());
+        step
+    }
+
+    fn note_unwind(&self, unwinds: bool) {
+        if unwinds && self.state.get() == Suspended {
+            self.state.set(Unwinding);
+        }
     }
 
     #[cold]
@@ -281,11 +343,10 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
                 let already = std::thread::panicking();
                 // SAFETY: suspended.
                 let step = unsafe { self.resume(Err(exception)) };
-                if matches!(step, Ok(Some(_))) && !already && std::thread::panicking() {
-                    self.unwinds.set(true);
-                }
+                self.note_unwind(!already && std::thread::panicking());
                 step
             }
+            Unwinding => self.step_unwinding(Err(exception)),
             Created => {
                 self.end();
                 Err(exception)
@@ -298,7 +359,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     #[cold]
     pub(super) fn step_close(&self) -> Result<Option<Return>, Exception> {
         match self.state.get() {
-            Suspended => match self.step_throw(Exception::new(GeneratorExit)) {
+            Suspended | Unwinding => match self.step_throw(Exception::new(GeneratorExit)) {
                 Ok(None) => Ok(self.take_return()),
                 Ok(Some(_)) => Err(Exception::new(GeneratorError::IgnoredExit)),
                 Err(exit) if exit.is::<GeneratorExit>() => Ok(None),
@@ -354,8 +415,12 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
     /// Ends it as drop does. False if it cannot be: it is to be leaked then.
     pub(super) fn finish(&self) -> bool {
         // Another unwind in the midst of one would abort the process.
-        let unwinds = self.unwinds.get() && std::thread::panicking();
-        if self.state.get() == Suspended && (unwinds || cfg!(panic = "abort")) {
+        let stuck = match self.state.get() {
+            Suspended => cfg!(panic = "abort"),
+            Unwinding => cfg!(panic = "abort") || std::thread::panicking(),
+            _ => false,
+        };
+        if stuck {
             return false;
         }
         let end = catch_unwind(AssertUnwindSafe(|| self.step_close()));
@@ -366,7 +431,7 @@ impl<Yield, Sent, Return> Generator<Yield, Sent, Return> {
         }
         match end {
             Ok(Ok(_)) => {}
-            Ok(Err(exception)) => report(&exception),
+            Ok(Err(exception)) => exception.report("an exception in a generator that was dropped"),
             Err(panic) if std::thread::panicking() => {
                 discard(panic);
                 write_stderr(b"sinew: a panic in a generator that was dropped during another panic\n");
@@ -391,17 +456,6 @@ fn escaping<T>(step: Result<T, Exception>) -> T {
 #[cold]
 fn discard<T>(unseen: T) {
     catch_unwind(AssertUnwindSafe(|| drop(unseen))).unwrap_or_else(mem::forget);
-}
-
-/// Says on stderr what has come out of a generator that was dropped.
-#[cold]
-fn report(exception: &Exception) {
-    // The value's own `Debug` runs here, maybe in the midst of an unwind.
-    let text = catch_unwind(AssertUnwindSafe(|| format!("{exception:?}"))).unwrap_or_else(|panic| {
-        discard(panic);
-        String::from("its Debug panicked")
-    });
-    write_stderr(format!("sinew: an exception in a generator that was dropped: {text}\n").as_bytes());
 }
 
 /// A `StopIteration` does not leave a generator, since it would end a loop in its caller (PEP 479).
@@ -461,6 +515,6 @@ impl<Yield, Sent: Default, Return> FusedIterator for &Generator<Yield, Sent, Ret
 
 impl<Yield, Sent, Return> fmt::Debug for Generator<Yield, Sent, Return> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Generator").field("state", &self.state.get()).finish_non_exhaustive()
+        f.debug_struct("Generator").field("state", &self.state()).finish_non_exhaustive()
     }
 }

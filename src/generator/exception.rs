@@ -2,24 +2,48 @@
 //!
 //! An unwinding exception's payload is an [`Exception`], whatever it carries. That tells it from panics and from
 //! cancellations, which nothing here catches.
+//!
+//! # One that nobody catches
+//!
+//! When it is raised nobody can know whether it will be caught. But who catches it looks at it, and where nobody does (at the
+//! end of `main`, in a thread whose result is not taken) the payload is dropped as it is. So an exception that is raised is
+//! marked, whoever looks at it takes the mark away, and one that is dropped with the mark says so on stderr.
+//!
+//! Rejected: a panic that runs the hook (`panic_any`). It would be reported when it is raised, caught or not, and as `Box<dyn Any>`.
 
+use crate::sys::report::write_stderr;
 use std::{
-    any::{Any, TypeId},
+    any::{Any, TypeId, type_name},
+    cell::Cell,
     error::Error,
     fmt,
-    mem::ManuallyDrop,
+    mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     ptr::NonNull,
 };
 
 /// What an exception can be. Every `Debug + Send` value is.
-trait Payload: Any + Send + fmt::Debug {}
+trait Payload: Any + Send + fmt::Debug {
+    fn type_name(&self) -> &'static str;
+}
 
-impl<T: Any + Send + fmt::Debug> Payload for T {}
+impl<T: Any + Send + fmt::Debug> Payload for T {
+    fn type_name(&self) -> &'static str {
+        type_name::<T>()
+    }
+}
+
+/// What an exception is the address of.
+struct Inner {
+    payload: Box<dyn Payload>,
+    /// It was raised, and nobody has looked at it since.
+    raised: Cell<bool>,
+}
 
 /// An exception: a value of any type on its way from where it was raised or thrown to where it is caught.
 ///
-/// A thread that ends because of one gives it to `join`, as the payload.
+/// A thread that ends because of one gives it to `join`, as the payload. One that is dropped after it was raised, and before
+/// anybody has looked at it, is said on stderr: it was caught by nobody, or swallowed by a `catch_unwind`.
 ///
 /// # Examples
 /// ```
@@ -34,10 +58,10 @@ impl<T: Any + Send + fmt::Debug> Payload for T {}
 /// ```
 pub struct Exception {
     /// From `Box::into_raw`. One word, so that it crosses a switch in a register; and it may point nowhere ([`Self::nothing`]).
-    payload: NonNull<Box<dyn Payload>>,
+    inner: NonNull<Inner>,
 }
 
-// SAFETY: it is a box of a box of what is `Send`.
+// SAFETY: it is a box of what is `Send`.
 unsafe impl Send for Exception {}
 
 impl Exception {
@@ -46,26 +70,33 @@ impl Exception {
         match cast::<E, Self>(value) {
             Ok(exception) => exception,
             Err(value) => {
-                let payload: Box<dyn Payload> = Box::new(value);
-                Self { payload: NonNull::from(Box::leak(Box::new(payload))) }
+                let inner = Inner { payload: Box::new(value), raised: Cell::new(false) };
+                Self { inner: NonNull::from(Box::leak(Box::new(inner))) }
             }
         }
     }
 
     /// What fills an exception's place where there is none. Only to be forgotten.
     pub(super) fn nothing() -> Self {
-        Self { payload: NonNull::dangling() }
+        Self { inner: NonNull::dangling() }
     }
 
-    fn payload(&self) -> &dyn Payload {
+    fn inner(&self) -> &Inner {
         // SAFETY: live until this is dropped, and not shared (`nothing` is asked for nothing).
-        unsafe { &**self.payload.as_ref() }
+        unsafe { self.inner.as_ref() }
+    }
+
+    /// For who catches it.
+    fn payload(&self) -> &dyn Payload {
+        let inner = self.inner();
+        inner.raised.set(false);
+        &*inner.payload
     }
 
     fn into_payload(self) -> Box<dyn Payload> {
         let this = ManuallyDrop::new(self);
         // SAFETY: from `Box::leak`, and given away here.
-        *unsafe { Box::from_raw(this.payload.as_ptr()) }
+        unsafe { Box::from_raw(this.inner.as_ptr()) }.payload
     }
 
     /// Whether it is of this type.
@@ -85,6 +116,7 @@ impl Exception {
     /// # Errors
     /// The exception, if it is of another type.
     pub fn downcast<E: 'static>(self) -> Result<E, Self> {
+        self.inner().raised.set(false);
         let this = match cast::<Self, E>(self) {
             Ok(exception) => return Ok(exception),
             Err(this) => this,
@@ -96,9 +128,14 @@ impl Exception {
         Ok(*value.downcast().expect("asked just before"))
     }
 
-    /// Raises it, as Python's `raise`. No panic hook runs.
+    /// Raises it, as Python's `raise`. No panic hook runs; see [`raise`] for what is said if nobody catches it.
     #[cold]
     pub fn raise(self) -> ! {
+        self.inner().raised.set(true);
+        if cfg!(panic = "abort") {
+            // It aborts here.
+            self.report("an exception, which cannot be caught in a program built with panic = \"abort\"");
+        }
         resume_unwind(Box::new(self))
     }
 
@@ -116,12 +153,27 @@ impl Exception {
         }
         self.raise()
     }
+
+    /// Says on stderr what has become of it, its type, and what its `Debug` writes.
+    #[cold]
+    pub(super) fn report(&self, what: &str) {
+        let payload = self.payload();
+        // The value's own code runs here, maybe in the midst of an unwind.
+        let text = catch_unwind(AssertUnwindSafe(|| format!("{payload:?}"))).unwrap_or_else(|panic| {
+            catch_unwind(AssertUnwindSafe(|| drop(panic))).unwrap_or_else(mem::forget);
+            String::from("its Debug panicked")
+        });
+        write_stderr(format!("sinew: {what}: {}: {text}\n", payload.type_name()).as_bytes());
+    }
 }
 
 impl Drop for Exception {
     fn drop(&mut self) {
+        if self.inner().raised.get() {
+            self.report("an exception that nobody caught");
+        }
         // SAFETY: from `Box::leak`, and not given away.
-        drop(unsafe { Box::from_raw(self.payload.as_ptr()) });
+        drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
     }
 }
 
@@ -142,7 +194,8 @@ fn cast<From: 'static, To: 'static>(value: From) -> Result<To, From> {
 
 /// Raises an exception, as Python's `raise`: unwinds to the nearest function that catches the type.
 ///
-/// No panic hook runs, so an exception that nobody catches ends its thread without a word.
+/// No panic hook runs, since it may well be caught. One that ends its thread, the main one too, and whose payload nobody looks
+/// at, is said on stderr when that is dropped: its type, and what its `Debug` writes.
 ///
 /// # Examples
 /// ```

@@ -41,9 +41,14 @@
 //! thread that runs the generator: none of these functions catches them. To catch exceptions of all types, name
 //! [`Exception`] itself.
 //!
-//! An exception that nobody catches ends the thread as a panic would, but without a word, since only a panic hook writes one. Of a
-//! spawned thread `join` gives it, as an [`Exception`] in its box. So that the main thread tells of one, with
-//! `Error: Exception(ValueError("…"))` and exit code 1:
+//! An exception that nobody catches ends the thread as a panic would. Of a spawned thread `join` gives it, as an [`Exception`] in its box.
+//! If that is dropped unlooked at, or nobody joins, and likewise of the main thread, a line on stderr tells its type and what its
+//! `Debug` writes, as Python does:
+//! ```text
+//! sinew: an exception that nobody caught: program::ValueError: ValueError("…")
+//! ```
+//! No panic hook runs: it would run when the exception is raised, and so also for those that are caught. A process whose main thread
+//! ends so has the exit code 101, as after a panic. For `Error: Exception(ValueError("…"))` and exit code 1:
 //! ```
 //! use sinew::generator::{Exception, try_};
 //!
@@ -63,8 +68,11 @@
 //!
 //! A generator is neither `Send` nor `Sync`, for its stack may hold anything; send the closure, and make the generator where it is
 //! used. Its closure is `'static`; [`Generator::scope`] is for closures that borrow. It has 240 KiB of stack;
-//! [`Generator::with_stack`] gives it another. All methods take `&self`,
+//! [`Generator::with_stack`] and [`Generator::scope_with_stack`] give it another. All methods take `&self`,
 //! so that a generator can be shared as Python's are, by an [`Rc`](std::rc::Rc) or a reference.
+//!
+//! A yield is a coroutine's suspension, and has [its condition](crate::coroutine#one-condition): not under a guard that lives in
+//! thread-local storage.
 //!
 //! ```compile_fail,E0277
 //! fn send<T: Send>(_: T) {}

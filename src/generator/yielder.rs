@@ -2,7 +2,7 @@
 
 use super::{
     Exception, Generator, GeneratorError, GeneratorExit,
-    drive::{Input, Suspend},
+    drive::{Input, Step, Suspend},
 };
 use std::{fmt, ptr};
 
@@ -107,8 +107,8 @@ impl<Yield, Sent> Yielder<Yield, Sent> {
     /// Each value passes through every generator in a chain of delegations. A recursive function that is given the yielder
     /// has no such chain; see the example at [`Yielder`].
     ///
-    /// An `inner` that has started already is resumed with `Sent::default()` first, as Python's is with `None`; hence the bound. A
-    /// type of your own that is sent derives `Default`, or is put in an `Option`.
+    /// An `inner` that has started already is resumed with `Sent::default()` first, as Python's is with `None`; hence the bound.
+    /// [`yield_from_start`](Self::yield_from_start) has none.
     ///
     /// For an iterator that is no generator there is [`yield_all`](Self::yield_all).
     ///
@@ -133,7 +133,7 @@ impl<Yield, Sent> Yielder<Yield, Sent> {
     where
         Sent: Default,
     {
-        self.delegate(inner).unwrap_or_else(|exception| exception.raise())
+        self.delegate(inner, inner.step_next()).unwrap_or_else(|exception| exception.raise())
     }
 
     /// The same in a `try:`, which catches exceptions of type `E` that come out of `inner`, or, if it has none to be
@@ -145,14 +145,62 @@ impl<Yield, Sent> Yielder<Yield, Sent> {
     where
         Sent: Default,
     {
-        self.delegate(inner).map_err(Exception::catch)
+        self.delegate(inner, inner.step_next()).map_err(Exception::catch)
     }
 
-    fn delegate<Return>(&self, inner: &Generator<Yield, Sent, Return>) -> Result<Return, Exception>
-    where
-        Sent: Default,
-    {
-        let mut step = inner.step_next();
+    /// [`yield_from`](Self::yield_from) an `inner` that has not started, whatever is sent: nothing is at its start.
+    ///
+    /// # Panics
+    /// If `inner` has started already.
+    ///
+    /// # Examples
+    /// ```
+    /// use sinew::generator::{Generator, Yielder};
+    ///
+    /// enum Command { Add(i32), Stop }
+    ///
+    /// fn sum() -> Generator<i32, Command, i32> {
+    ///     Generator::<i32, Command, i32>::new(|y| {
+    ///         let mut sum = 0;
+    ///         while let Command::Add(n) = y.yield_(sum) {
+    ///             sum += n;
+    ///         }
+    ///         sum
+    ///     })
+    /// }
+    /// let product = Generator::<i32, Command, i32>::new(|y| y.yield_from_start(&sum()) * y.yield_from_start(&sum()));
+    /// product.start();
+    /// for command in [Command::Add(2), Command::Stop, Command::Add(1), Command::Add(3), Command::Stop] {
+    ///     product.send(command);
+    /// }
+    /// assert_eq!(product.take_return(), Some(8));
+    /// ```
+    #[track_caller]
+    pub fn yield_from_start<Return>(&self, inner: &Generator<Yield, Sent, Return>) -> Return {
+        self.delegate(inner, inner.step_first()).unwrap_or_else(|exception| exception.raise())
+    }
+
+    /// The same in a `try:`, as [`try_yield_from`](Self::try_yield_from).
+    ///
+    /// # Errors
+    /// The exception.
+    ///
+    /// # Panics
+    /// If `inner` has started already.
+    #[track_caller]
+    pub fn try_yield_from_start<Return, E: 'static>(
+        &self,
+        inner: &Generator<Yield, Sent, Return>,
+    ) -> Result<Return, E> {
+        self.delegate(inner, inner.step_first()).map_err(Exception::catch)
+    }
+
+    /// From the first step of `inner` on.
+    fn delegate<Return>(
+        &self,
+        inner: &Generator<Yield, Sent, Return>,
+        mut step: Step<Yield>,
+    ) -> Result<Return, Exception> {
         while let Some(value) = step? {
             step = match self.0.suspend(value) {
                 Err(exit) if exit.is::<GeneratorExit>() => {

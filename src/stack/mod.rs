@@ -7,6 +7,7 @@
 //! | `guard` | making the pages below a stack fault, in two ways |
 //! | `pool` | a runtime's slabs and free stacks, its limits and its counts |
 //! | `error` | which limit was met, and what raises it |
+//! | `fork` | keeping the locks of all these whole in a forked child |
 //! | `registry` | every slab of the process, readable in a signal handler |
 //! | `overflow` | the report about a fault in a guard, and the way of all other faults |
 //! | `alt_stack` | a stack for signal handlers of a thread that has none |
@@ -17,6 +18,7 @@
 mod alt_stack;
 mod class;
 mod error;
+mod fork;
 mod guard;
 pub(crate) mod overflow;
 mod pool;

@@ -14,15 +14,20 @@
 //! ([`is_exhausted`](StackPool::is_exhausted)) until there is room again. What the workers then keep in their caches
 //! they should release.
 //!
+//! # Forks
+//!
+//! A child of `fork` finds the pool unlocked ([`fork`]). The stacks that other threads held then are lost in it.
+//!
 //! # Invariants
 //!
 //! 1. A stack is either free (in `warm` or `cold` of its class), or handed out and counted in `live`.
 //! 2. Nothing lives on a free stack (rule 3): whoever releases one has unwound it.
 //! 3. The pages of a cold stack have been given back. Those of a warm one have, but for its top [`KEEP`] bytes.
 
-use super::{Limit, SizeClass, Stack, StackError, guard, overflow, registry::Tenant, slab::Slab};
-use crate::primitive::{AtomicU32, Mutex, Ordering, lock};
+use super::{Limit, SizeClass, Stack, StackError, fork, guard, overflow, registry::Tenant, slab::Slab};
+use crate::primitive::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::sys::report::write_stderr;
+use std::ops::{Deref, DerefMut};
 
 /// The stacks of the first slab of a class.
 const FIRST_SLAB: usize = 16;
@@ -68,6 +73,26 @@ struct Class {
     cold: Vec<Stack>,
 }
 
+/// The lock, and no fork while it is held.
+struct Locked<'a> {
+    inner: MutexGuard<'a, Inner>,
+    _inside: fork::Inside,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        &mut self.inner
+    }
+}
+
 /// What a pool holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Statistics {
@@ -90,6 +115,8 @@ impl StackPool {
 
     /// The same, for threads or for coroutines.
     pub(crate) fn for_tenant(tenant: Tenant, max: Option<usize>) -> Self {
+        fork::install();
+        let _inside = fork::enter();
         overflow::install();
         let class = |_| Class { slabs: Vec::new(), next_slab: FIRST_SLAB, warm: Vec::new(), cold: Vec::new() };
         let inner = Inner {
@@ -104,6 +131,11 @@ impl StackPool {
             reported: false,
         };
         Self { inner: Mutex::new(inner), exhausted: AtomicU32::new(0) }
+    }
+
+    fn lock(&self) -> Locked<'_> {
+        let _inside = fork::enter();
+        Locked { inner: lock(&self.inner), _inside }
     }
 
     /// Hands out one stack.
@@ -132,8 +164,14 @@ impl StackPool {
         self.acquire_with(class, n, |stack| stacks.push(stack))
     }
 
-    fn acquire_with(&self, class: SizeClass, n: usize, mut take: impl FnMut(Stack)) -> Result<usize, StackError> {
-        let mut inner = lock(&self.inner);
+    /// `take` must not fork, nor use the pool.
+    pub(super) fn acquire_with(
+        &self,
+        class: SizeClass,
+        n: usize,
+        mut take: impl FnMut(Stack),
+    ) -> Result<usize, StackError> {
+        let mut inner = self.lock();
         let mut taken = 0;
         while taken < n {
             match inner.acquire(class) {
@@ -184,7 +222,7 @@ impl StackPool {
             if n == 0 {
                 return;
             }
-            let mut inner = lock(&self.inner);
+            let mut inner = self.lock();
             for stack in chunk.into_iter().flatten() {
                 inner.release(stack);
             }
@@ -223,7 +261,7 @@ impl StackPool {
     /// all of whose stacks wait for a thread that has none. The allowance ends when the maximum suffices again.
     /// Whether it is the first allowance since then comes along.
     pub(crate) fn exceed_configured(&self) -> Option<(usize, bool)> {
-        let mut inner = lock(&self.inner);
+        let mut inner = self.lock();
         let max = inner.max?;
         let first = inner.extra == 0;
         inner.extra = inner.live.saturating_sub(max) + 1;
@@ -234,7 +272,7 @@ impl StackPool {
 
     /// Gives back all the memory of free stacks, also what they keep for their next use. For a runtime that idles.
     pub(crate) fn cool(&self) {
-        for class in &mut lock(&self.inner).classes {
+        for class in &mut self.lock().classes {
             for stack in &class.warm {
                 // SAFETY: nothing lives on a free stack (invariant 2).
                 unsafe { stack.trim(0) };
@@ -248,7 +286,7 @@ impl StackPool {
     /// must not use the pool.
     #[cfg(test)]
     pub(crate) fn for_each_handed_out(&self, mut visit: impl FnMut(&Stack, bool)) {
-        let inner = lock(&self.inner);
+        let inner = self.lock();
         for class in &inner.classes {
             let mut free: Vec<_> = class.warm.iter().chain(&class.cold).map(Stack::limit).collect();
             free.sort_unstable();
@@ -260,7 +298,7 @@ impl StackPool {
 
     /// What the pool holds now.
     pub(crate) fn statistics(&self) -> Statistics {
-        let inner = lock(&self.inner);
+        let inner = self.lock();
         let mut statistics = Statistics { live: inner.live, high_water: inner.high_water, ..Statistics::default() };
         for class in &inner.classes {
             statistics.free += class.warm.len() + class.cold.len();
@@ -271,6 +309,15 @@ impl StackPool {
 
     fn publish(&self, inner: &Inner) {
         self.exhausted.store(if inner.full { u32::MAX } else { inner.refused }, Ordering::Relaxed);
+    }
+}
+
+impl Drop for StackPool {
+    fn drop(&mut self) {
+        // A slab leaves the registry, which has a lock too.
+        for class in &mut self.lock().classes {
+            class.slabs.clear();
+        }
     }
 }
 

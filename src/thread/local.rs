@@ -1,7 +1,10 @@
 //! Values that each thread has for itself, declared by [`thread_local!`](crate::thread_local).
 
 use super::current::with_header;
-use crate::task::locals::Refusal;
+use crate::task::{
+    TaskRef,
+    locals::{Borrowed, Refusal},
+};
 use std::{
     cell::{Cell, RefCell},
     error::Error,
@@ -115,18 +118,34 @@ impl<T: 'static> LocalKey<T> {
     }
 
     fn initialize_with<R>(&'static self, init: impl FnOnce() -> T, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
-        let value = with_header(|header| {
-            // SAFETY: the key's address stands for this key alone, whose values are `T`.
-            match unsafe { header.extra().locals.get(ptr::from_ref(self).cast(), init) } {
-                Ok(value) => Some(value),
-                Err(Refusal::Dropped) => None,
-                Err(Refusal::Reentrant) => panic!("a thread-local value's initialiser asked for that value"),
-            }
-        })
-        .flatten()
-        .ok_or(AccessError(()))?;
+        // SAFETY: the key's address stands for this key alone, whose values are `T`.
+        let value = match with_header(|header| unsafe { header.extra().locals.get(self.key()) }) {
+            Some(Ok(value)) => value,
+            Some(Err(Refusal::Missing)) => self.make(init)?,
+            Some(Err(Refusal::Reentrant)) => reentrant(),
+            Some(Err(Refusal::Dropped)) | None => return Err(AccessError(())),
+        };
         Ok(f(&value))
     }
+
+    /// The initialiser runs outside of [`with_header`], and with a reference of its own: the thread may have ended, and its header be gone
+    /// but for that, when a coroutine that is suspended in there goes on.
+    #[cold]
+    #[inline(never)]
+    fn make(&'static self, init: impl FnOnce() -> T) -> Result<Borrowed<T>, AccessError> {
+        let task = with_header(TaskRef::clone).ok_or(AccessError(()))?;
+        // SAFETY: as above; asked for just before, by the same thread.
+        Ok(unsafe { task.extra().locals.make(self.key(), init) })
+    }
+
+    fn key(&'static self) -> *const () {
+        ptr::from_ref(self).cast()
+    }
+}
+
+#[cold]
+fn reentrant() -> ! {
+    panic!("a thread-local value's initialiser asked for that value")
 }
 
 impl<T: 'static> LocalKey<Cell<T>> {
@@ -234,5 +253,49 @@ impl<T: 'static> LocalKey<RefCell<T>> {
 impl<T: 'static> fmt::Debug for LocalKey<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalKey").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{coroutine::Coroutine, runtime::Runtime, task::Task, thread};
+    use std::{cell::Cell, ptr::NonNull};
+
+    type Suspend = Box<dyn FnOnce()>;
+
+    std::thread_local! {
+        static SUSPENDS: Cell<Option<Suspend>> = const { Cell::new(None) };
+        static LEFT: Cell<Option<Coroutine<(), (), ()>>> = const { Cell::new(None) };
+    }
+
+    crate::thread_local!(static SLOW: u8 = {
+        SUSPENDS.take().expect("set below")();
+        1
+    });
+
+    fn header() -> usize {
+        NonNull::<Task>::addr(thread::current().task.as_ptr()).get()
+    }
+
+    #[test]
+    fn an_initialiser_that_is_suspended_keeps_the_header_of_its_ended_thread() {
+        Runtime::builder().workers(1).build().unwrap().run(|| {
+            let ended = thread::spawn(|| {
+                let mut coroutine = Coroutine::new(|yielder: &crate::coroutine::Yielder<(), ()>, ()| {
+                    let yielder = std::ptr::from_ref(yielder);
+                    // SAFETY: called inside this body, by the initialiser.
+                    SUSPENDS.set(Some(Box::new(move || unsafe { (*yielder).suspend(()) })));
+                    SLOW.with(|value| assert_eq!(*value, 1));
+                });
+                coroutine.resume(());
+                LEFT.set(Some(coroutine));
+                header()
+            });
+            let ended = ended.join().unwrap();
+            let others = || (0..100).map(|_| thread::spawn(header).join().unwrap()).any(|header| header == ended);
+            assert!(!others(), "the initialiser refers to it");
+            LEFT.take().unwrap().resume(());
+            assert!(others(), "nobody refers to it any more");
+        });
     }
 }

@@ -23,6 +23,12 @@ pub fn mappings() -> u64 {
     fs::read_to_string("/proc/self/maps").unwrap_or_default().lines().count() as u64
 }
 
+/// How many the kernel lets a process have.
+pub fn max_mappings() -> u64 {
+    let text = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
+    text.trim().parse().unwrap_or(65_530)
+}
+
 /// Processor time a process has used so far, in nanoseconds: in user mode, and in the kernel.
 pub fn cpu_time(pid: u32) -> io::Result<(f64, f64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;

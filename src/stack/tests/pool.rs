@@ -195,3 +195,76 @@ fn a_dropped_pool_unmaps_everything_and_leaves_the_registry() {
     let after = status_kib("VmSize");
     assert!(after < before + 8 * 1024, "{before} KiB, then {after}");
 }
+
+/// Whether a child of `fork` ends well, which does `work`.
+fn forked(work: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child does `work`, which uses the pool and the allocator (of whose locks the C library takes care), and ends at once. One
+    // that hangs is ended by the alarm.
+    unsafe {
+        match libc::fork() {
+            0 => {
+                libc::alarm(20);
+                libc::_exit(i32::from(!work()));
+            }
+            child => {
+                assert!(child > 0);
+                let mut status = -1;
+                assert_eq!(libc::waitpid(child, &mut status, 0), child);
+                libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+            }
+        }
+    }
+}
+
+#[test]
+fn a_forked_child_finds_the_pool_unlocked() {
+    let pool = StackPool::new(None);
+    let inside = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let holds = |_| {
+                inside.wait();
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            };
+            pool.acquire_with(CLASS, 1, holds).unwrap();
+        });
+        inside.wait();
+        assert!(forked(|| {
+            let stack = pool.acquire(CLASS);
+            stack.map(|stack| pool.release(stack)).is_ok()
+        }));
+    });
+}
+
+#[test]
+fn forks_while_others_use_the_pool_leave_it_whole_on_both_sides() {
+    let pool = StackPool::new(None);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    pool.release_batch(acquire(&pool, 3));
+                    // Enters and leaves the registry.
+                    StackPool::new(None).acquire(CLASS).unwrap();
+                }
+            });
+        }
+        let good = (0..50).all(|_| {
+            forked(|| {
+                let other = StackPool::new(None);
+                [&pool, &other].iter().all(|pool| {
+                    pool.acquire(CLASS).is_ok_and(|stack| {
+                        // SAFETY: the page is the stack's own.
+                        unsafe { stack.limit().write(1) };
+                        pool.release(stack);
+                        true
+                    })
+                })
+            })
+        });
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(good);
+    });
+    assert_eq!(pool.statistics().live, 0);
+}

@@ -7,6 +7,7 @@ mod echo_beside_hog;
 mod generators;
 mod hog;
 mod idle;
+mod live_coroutines;
 mod mutex;
 mod parked;
 mod ping_pong;
@@ -46,6 +47,7 @@ pub const ROWS: &[(&str, Make)] = &[
     ("mutex", mutex::uncontended),
     ("mutex-64", mutex::contended),
     ("parked-1m", parked::row),
+    ("coroutines-1m", live_coroutines::row),
     ("placement", placement::row),
     ("hog", hog::row),
     ("echo", echo::row),

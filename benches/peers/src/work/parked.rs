@@ -14,22 +14,22 @@ fn count(scale: Scale) -> u64 {
     scale.of(1_000_000, 300)
 }
 
-/// What is measured while all are parked.
-struct Held {
+/// What is measured while all are parked, or suspended.
+pub(super) struct Held {
     memory: u64,
     mappings: u64,
     time: Duration,
 }
 
 impl Held {
-    fn measure(began: Instant) -> Held {
+    pub(super) fn measure(began: Instant) -> Held {
         let time = began.elapsed();
         // Whatever the last of them is still doing.
         std::thread::sleep(Duration::from_millis(100));
         Held { memory: proc::resident_bytes(), mappings: proc::mappings(), time }
     }
 
-    fn sample(self, before: u64, n: u64) -> Sample {
+    pub(super) fn sample(self, before: u64, n: u64) -> Sample {
         Sample::new(self.memory.saturating_sub(before) as f64 / 1024.0 / n as f64)
             .max("mappings", self.mappings as f64)
             .max("seconds", self.time.as_secs_f64())
