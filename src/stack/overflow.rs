@@ -37,6 +37,8 @@ const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
 /// The action that stood before ours, of each of [`SIGNALS`]; null for the default.
 static BEFORE: [AtomicPtr<libc::sigaction>; 2] = [const { AtomicPtr::new(ptr::null_mut()) }; 2];
+/// What [`BEFORE`] held first: never freed, since a handler may hold it, and kept here so that it is no leak.
+static FIRST: [AtomicPtr<libc::sigaction>; 2] = [const { AtomicPtr::new(ptr::null_mut()) }; 2];
 /// A [`Describer`], or null.
 static DESCRIBER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
@@ -49,11 +51,12 @@ pub(crate) fn set_describer(describer: Describer) {
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        for (signal, before) in SIGNALS.into_iter().zip(&BEFORE) {
+        for ((signal, before), first) in SIGNALS.into_iter().zip(&BEFORE).zip(&FIRST) {
             // Known before ours stands, so that a fault in between already finds its way; and once more after, for
             // another thread may have changed it just then. Both are kept for ever: a handler may hold either.
             let keep = |action| before.store(Box::leak(Box::new(action)), Ordering::Release);
             if signal::current(signal).map(keep).is_ok() {
+                first.store(before.load(Ordering::Relaxed), Ordering::Relaxed);
                 let _ = signal::install(signal, on_fault).map(keep);
             }
         }
