@@ -455,6 +455,22 @@ fn a_lazy_value_is_made_by_a_cancelled_thread_all_the_same() {
 }
 
 #[test]
+fn a_cancelled_run_of_a_poisoned_once_leaves_it_poisoned() {
+    Runtime::builder().workers(1).build().unwrap().run(|| {
+        let once = Arc::new(Once::new());
+        let poisons = once.clone();
+        let panicked = thread::spawn(move || poisons.call_once(|| std::panic::resume_unwind(Box::new("expected"))));
+        assert!(panicked.join().is_err());
+        let forces = once.clone();
+        let forced = harness::spawn_started(move || forces.call_once_force(|_| thread::park()));
+        let_others_run();
+        forced.thread().cancel();
+        harness::assert_cancelled(forced);
+        once.call_once_force(|state| assert!(state.is_poisoned()));
+    });
+}
+
+#[test]
 fn a_barrier_is_whole_after_cancellations_that_come_while_it_lets_many_go() {
     const THREADS: usize = 64;
     let runtime = Runtime::builder().workers(1).build().unwrap();
