@@ -453,3 +453,45 @@ fn a_lazy_value_is_made_by_a_cancelled_thread_all_the_same() {
         harness::assert_cancelled(makes);
     });
 }
+
+#[test]
+fn a_cancelled_run_of_a_poisoned_once_leaves_it_poisoned() {
+    Runtime::builder().workers(1).build().unwrap().run(|| {
+        let once = Arc::new(Once::new());
+        let poisons = once.clone();
+        let panicked = thread::spawn(move || poisons.call_once(|| std::panic::resume_unwind(Box::new("expected"))));
+        assert!(panicked.join().is_err());
+        let forces = once.clone();
+        let forced = harness::spawn_started(move || forces.call_once_force(|_| thread::park()));
+        let_others_run();
+        forced.thread().cancel();
+        harness::assert_cancelled(forced);
+        once.call_once_force(|state| assert!(state.is_poisoned()));
+    });
+}
+
+#[test]
+fn a_barrier_is_whole_after_cancellations_that_come_while_it_lets_many_go() {
+    const THREADS: usize = 64;
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    let wait = |barrier: &Arc<Barrier>| {
+        let barrier = barrier.clone();
+        runtime.spawn(move || barrier.wait().is_leader())
+    };
+    for _ in 0..200 {
+        let barrier = Arc::new(Barrier::new(THREADS + 1));
+        let waiters: Vec<_> = (0..THREADS).map(|_| wait(&barrier)).collect();
+        runtime.run(let_others_run);
+        let last = std::thread::spawn({
+            let barrier = barrier.clone();
+            move || barrier.wait().is_leader()
+        });
+        waiters.iter().rev().for_each(|waiter| waiter.thread().cancel());
+        // Of the first sixteen, who was let go returns before it sees its cancellation.
+        let ended: Vec<_> = waiters.into_iter().map(JoinHandle::join).collect();
+        let others = if ended.iter().any(Result::is_ok) { THREADS + 1 } else { THREADS };
+        let others: Vec<_> = (0..others).map(|_| wait(&barrier)).collect();
+        others.into_iter().for_each(|other| assert!(other.join().is_ok()));
+        assert!(last.join().is_ok());
+    }
+}

@@ -4,10 +4,13 @@ mod harness;
 
 use harness::on_every_crew;
 use sinew::{
+    Runtime,
+    coroutine::Coroutine,
     sync::{LazyLock, Once, OnceLock},
     thread,
 };
 use std::{
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -125,6 +128,38 @@ fn a_lazy_value_is_made_once() {
         crew.all(8, move |_| assert_eq!(own.len(), 2));
         assert_eq!(MADE.load(Ordering::SeqCst), 1);
         assert!(LazyLock::get(&lazy).is_some());
+    });
+}
+
+#[test]
+fn a_lazy_value_that_a_coroutine_makes_masks_no_thread() {
+    type Making = Coroutine<(), (), ()>;
+    std::thread_local! {
+        static LEFT: Cell<Option<Making>> = const { Cell::new(None) };
+    }
+    Runtime::builder().workers(1).build().unwrap().run(|| {
+        let leaves = harness::spawn_started(|| {
+            let mut making = Making::new(|yielder, ()| {
+                let lazy = LazyLock::<_, Box<dyn FnOnce() -> u8 + '_>>::new(Box::new(|| {
+                    yielder.suspend(());
+                    5
+                }));
+                assert_eq!(*lazy, 5);
+            });
+            making.resume(());
+            LEFT.set(Some(making));
+            thread::park();
+        });
+        harness::let_others_run();
+        leaves.thread().cancel();
+        harness::assert_cancelled(leaves);
+        let goes_on = thread::spawn(|| {
+            LEFT.take().unwrap().resume(());
+            thread::park();
+        });
+        harness::let_others_run();
+        goes_on.thread().cancel();
+        harness::assert_cancelled(goes_on);
     });
 }
 

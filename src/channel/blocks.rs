@@ -45,6 +45,22 @@ struct Block<T> {
 }
 
 impl<T> Block<T> {
+    /// In its place, not made on the stack and moved there: for large messages that has no room.
+    #[cfg(not(loom))]
+    fn new() -> Box<Self> {
+        let mut block = Box::<Self>::new_uninit();
+        let at = block.as_mut_ptr();
+        // SAFETY: the block's own memory; all is written but the messages, which need not be.
+        unsafe {
+            (&raw mut (*at).next).write(AtomicPtr::new(ptr::null_mut()));
+            for index in 0..SLOTS {
+                (&raw mut (*at).slots[index].state).write(AtomicUsize::new(0));
+            }
+            block.assume_init()
+        }
+    }
+
+    #[cfg(loom)]
     fn new() -> Box<Self> {
         let slot = |_| Slot { message: UnsafeCell::new(MaybeUninit::uninit()), state: AtomicUsize::new(0) };
         Box::new(Self { next: AtomicPtr::new(ptr::null_mut()), slots: std::array::from_fn(slot) })

@@ -327,6 +327,10 @@ impl<Q: Queue> Buffered<Q> {
     pub(super) fn fill(&self, place: Reserved, message: Q::Message) -> Result<(), Q::Message> {
         self.queue.fill(place, message)?;
         self.pushed();
+        if self.queue.is_disconnected() {
+            // A sender is here, so it is the receivers that have gone; who discarded what was in the queue stopped before this place.
+            self.discard();
+        }
         Ok(())
     }
 

@@ -175,11 +175,11 @@ impl Operand for Receives<'_> {
         false
     }
 
-    fn attempt(&self, place: Place, token: &mut Token) -> bool {
+    fn attempt(&self, place: Place, state: &mut TokenState) -> bool {
         let Ok(message) = self.0.try_recv() else { return false };
         // SAFETY: the select's own place.
         unsafe { place.put(message) };
-        token.state = TokenState::Received;
+        *state = TokenState::Received;
         true
     }
 

@@ -48,8 +48,8 @@ impl<T> Sender<T> {
     }
 }
 
-fn reserve<Q: Queue>(channel: &Buffered<Q>, token: &mut Token) -> bool {
-    token.state = match channel.reserve() {
+fn reserve<Q: Queue>(channel: &Buffered<Q>, state: &mut TokenState) -> bool {
+    *state = match channel.reserve() {
         Ok(reserved) => TokenState::Reserved(reserved),
         Err(Refused::Disconnected(())) => TokenState::Disconnected,
         Err(Refused::Full(())) => return false,
@@ -62,11 +62,11 @@ impl<T> Operand for Sender<T> {
         true
     }
 
-    fn attempt(&self, _: Place, token: &mut Token) -> bool {
+    fn attempt(&self, _: Place, state: &mut TokenState) -> bool {
         match &self.flavor {
-            Sends::Bounded(channel) => reserve(channel, token),
-            Sends::Unbounded(channel) => reserve(channel, token),
-            Sends::Zero(channel) => channel.pair_with_receiver(token),
+            Sends::Bounded(channel) => reserve(channel, state),
+            Sends::Unbounded(channel) => reserve(channel, state),
+            Sends::Zero(channel) => channel.pair_with_receiver(state),
         }
     }
 
@@ -125,16 +125,16 @@ impl<T> Operand for Receiver<T> {
         false
     }
 
-    fn attempt(&self, place: Place, token: &mut Token) -> bool {
+    fn attempt(&self, place: Place, state: &mut TokenState) -> bool {
         let received = match &self.flavor {
             Receives::Bounded(channel) => channel.try_recv(),
             Receives::Unbounded(channel) => channel.try_recv(),
-            Receives::Zero(channel) => return channel.select_recv(place, token),
+            Receives::Zero(channel) => return channel.select_recv(place, state),
             Receives::Once(once) => once.try_recv().map(instant),
             Receives::Tick(tick) => tick.try_recv().map(instant),
             Receives::Never => return false,
         };
-        token.state = match received {
+        *state = match received {
             Ok(message) => {
                 // SAFETY: the select's own place.
                 unsafe { place.put::<T>(message) };

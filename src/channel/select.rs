@@ -103,8 +103,8 @@ pub(crate) trait Operand {
     /// Whether it sends, in a wait list's terms.
     fn sends(&self) -> bool;
 
-    /// Does the operation if it need not wait.
-    fn attempt(&self, place: Place, token: &mut Token) -> bool;
+    /// Does the operation if it need not wait. The place may be the parcel that stands beside the state in a token.
+    fn attempt(&self, place: Place, state: &mut TokenState) -> bool;
 
     /// Whether it need not wait.
     fn is_ready(&self) -> bool;
@@ -163,7 +163,7 @@ impl<'a> Arm<'a> {
     fn attempt(&self, token: *mut Token) -> bool {
         let place = self.place(token);
         // SAFETY: the caller's token, which nobody else uses while nothing is listed.
-        let state = unsafe { &mut *token };
+        let state = unsafe { &mut (*token).state };
         self.operand.attempt(place, state)
     }
 

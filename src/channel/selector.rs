@@ -6,7 +6,10 @@ use super::{
 };
 use std::{
     cell::Cell,
-    fmt, mem, ptr,
+    fmt, mem,
+    panic::{RefUnwindSafe, UnwindSafe},
+    ptr,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -42,7 +45,7 @@ pub struct Select<'a> {
     arms: Vec<Arm<'a>>,
     next: usize,
     biased: bool,
-    home: *const (),
+    home: u64,
 }
 
 // SAFETY: it changes by `&mut self` only, and runs no code that knows its messages, but for that which drops the message of an operation that was
@@ -51,12 +54,16 @@ unsafe impl Send for Select<'_> {}
 // SAFETY: the same.
 unsafe impl Sync for Select<'_> {}
 
-/// Names this OS thread, among those that live.
-fn os_thread() -> *const () {
+/// This OS thread's number. It is not given to a later one, as an address would be.
+fn os_thread() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
     std::thread_local! {
-        static HERE: u8 = const { 0 };
+        static NUMBER: Cell<u64> = const { Cell::new(0) };
     }
-    HERE.try_with(|here| ptr::from_ref(here).cast()).unwrap_or(ptr::null())
+    if NUMBER.get() == 0 {
+        NUMBER.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+    NUMBER.get()
 }
 
 impl<'a> Select<'a> {
@@ -240,10 +247,14 @@ pub struct SelectedOperation<'a> {
     index: usize,
     token: Token,
     /// Where its `Select` was made.
-    home: *const (),
+    home: u64,
     /// Whether it is an error not to complete it.
     strict: bool,
 }
+
+// As crossbeam-channel's: a panic leaves the operation as it was, chosen and yet to be completed.
+impl UnwindSafe for SelectedOperation<'_> {}
+impl RefUnwindSafe for SelectedOperation<'_> {}
 
 impl SelectedOperation<'_> {
     /// The operation's index.

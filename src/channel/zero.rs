@@ -215,11 +215,11 @@ impl<T> Zero<T> {
     }
 
     /// A select that sends: takes out a receiver that waits, which goes on waiting for the message.
-    pub(super) fn pair_with_receiver(&self, token: &mut Token) -> bool {
+    pub(super) fn pair_with_receiver(&self, state: &mut TokenState) -> bool {
         let mut receivers = self.receivers.lock();
         let Some(taken) = receivers.take(meets) else {
             if self.is_disconnected() {
-                token.state = TokenState::Disconnected;
+                *state = TokenState::Disconnected;
                 return true;
             }
             return false;
@@ -227,13 +227,13 @@ impl<T> Zero<T> {
         let place = Place::of(taken.want());
         let wakeup = taken.grant(outcome::DONE);
         drop(receivers);
-        token.state = TokenState::Paired(Pair { place, sent: std::ptr::null_mut(), waiter: wakeup.into() });
+        *state = TokenState::Paired(Pair { place, sent: std::ptr::null_mut(), waiter: wakeup.into() });
         true
     }
 
     /// A select that receives: takes a message from a sender that waits.
-    pub(super) fn select_recv(&self, place: Place, token: &mut Token) -> bool {
-        token.state = match self.meet_sender(place) {
+    pub(super) fn select_recv(&self, place: Place, state: &mut TokenState) -> bool {
+        *state = match self.meet_sender(place) {
             Ok(()) => TokenState::Received,
             Err((_, Unreceived::Disconnected)) => TokenState::Disconnected,
             Err(_) => return false,

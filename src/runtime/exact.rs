@@ -1,6 +1,7 @@
 //! The current thread, as wait lists see it: its name, and the wait for the one wake that a grant brings (`wake::EXACT`).
 
 use super::{
+    carrier::Carrier,
     os,
     wait::{self, Ending},
     worker::Worker,
@@ -91,6 +92,17 @@ impl Current<'_> {
     /// Keeps the thread from being cancelled while the result lives.
     pub(crate) fn mask(&self) -> Option<Mask<'_>> {
         self.green.map(|(_, task)| Mask::new(task))
+    }
+
+    /// The same while code of the user's runs, which may suspend a coroutine: none if this is one. It could be resumed by another thread
+    /// (rule 9), and this one would stay masked, and have its mask taken off by that.
+    pub(crate) fn mask_own_frames(&self) -> Option<Mask<'_>> {
+        let here = 0_u8;
+        let (_, task) = self.green?;
+        // SAFETY: a running green thread has a carrier, whose record lives as long as it runs.
+        let stack = unsafe { (*task.carrier.get().cast::<Carrier>()).stack() };
+        let addresses = stack.limit().addr()..stack.top().addr();
+        addresses.contains(&std::hint::black_box(&raw const here).addr()).then(|| Mask::new(task))
     }
 
     /// Suspends the thread until its wake comes, the deadline passes or the thread is cancelled. Does not unwind.

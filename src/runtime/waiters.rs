@@ -59,7 +59,12 @@ use crate::primitive::{AtomicPtr, Ordering, pause};
 #[cfg(loom)]
 use crate::primitive::{Mutex, MutexGuard, lock};
 use node::{Waker, insert_before, unlink};
-use std::{fmt, ptr, time::Instant};
+use std::{
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
+    ptr,
+    time::Instant,
+};
 
 const LOCKED: usize = 1;
 
@@ -76,6 +81,10 @@ pub(crate) struct Waiters {
 unsafe impl Send for Waiters {}
 // SAFETY: the same.
 unsafe impl Sync for Waiters {}
+
+// What a panic leaves behind is as it was: nothing unwinds while the list is locked.
+impl UnwindSafe for Waiters {}
+impl RefUnwindSafe for Waiters {}
 
 impl Waiters {
     #[cfg(not(loom))]

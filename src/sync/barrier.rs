@@ -27,10 +27,12 @@ pub struct Barrier {
     threads: usize,
     /// How many have come; under the list's lock.
     arrived: Cell<usize>,
+    /// How many times it has let all go; under the list's lock.
+    rounds: Cell<usize>,
     waiters: Waiters,
 }
 
-// SAFETY: the count is used under the lock.
+// SAFETY: the counts are used under the lock.
 unsafe impl Sync for Barrier {}
 
 // As std's.
@@ -53,13 +55,13 @@ impl Barrier {
     /// A barrier for so many threads; with none or one, nobody waits.
     #[must_use]
     pub const fn new(threads: usize) -> Self {
-        Self { threads, arrived: Cell::new(0), waiters: Waiters::new() }
+        Self { threads, arrived: Cell::new(0), rounds: Cell::new(0), waiters: Waiters::new() }
     }
 
     /// Suspends the current thread until as many have come as the barrier is for. Then it lets them go, and is as new.
     ///
     /// # Cancellation
-    /// A thread that waits unwinds, and counts as one that has not come.
+    /// A thread that waits unwinds, and counts as one that has not come; unless as many had come already, and it was about to be let go.
     pub fn wait(&self) -> BarrierWaitResult {
         let current = Current::get();
         let node = Node::new(Want::amount(0), &current);
@@ -67,12 +69,18 @@ impl Barrier {
         let arrived = self.arrived.get() + 1;
         if arrived >= self.threads {
             self.arrived.set(0);
+            self.rounds.set(self.rounds.get().wrapping_add(1));
             locked.grant_all(0);
             return BarrierWaitResult(true);
         }
         self.arrived.set(arrived);
-        // Still under the lock.
-        let left = |_: Locked<'_>| self.arrived.set(self.arrived.get() - 1);
+        let round = self.rounds.get();
+        // Still under the lock. All are let go by turns, so one that leaves may have been counted in a round that is over.
+        let left = |_: Locked<'_>| {
+            if self.rounds.get() == round {
+                self.arrived.set(self.arrived.get() - 1);
+            }
+        };
         // SAFETY: the node is fresh, and waited for at once.
         unsafe { locked.list(&node) }.wait(&current, None, left);
         BarrierWaitResult(false)

@@ -15,7 +15,8 @@ use std::{
 ///
 /// # Cancellation
 /// A thread that waits for another that makes the value, unwinds. While a thread makes it itself it is masked from cancellation, since
-/// the function is there only once.
+/// the function is there only once; but not inside a [coroutine](crate::coroutine), which may go on in another thread. If it is cancelled
+/// there, or the coroutine is dropped while it makes the value, that is as after a panic.
 ///
 /// # Examples
 /// ```
@@ -72,7 +73,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     fn make(this: &Self) {
         this.once.call_once_force(|_| {
             let current = Current::get();
-            let _mask = current.mask();
+            let _mask = current.mask_own_frames();
             // SAFETY: nobody else reads or writes it while the once runs this.
             unsafe { (*this.state.get()).make() };
         });

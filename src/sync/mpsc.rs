@@ -23,6 +23,7 @@ use std::{
     cell::Cell,
     fmt,
     marker::PhantomData,
+    panic::RefUnwindSafe,
     time::{Duration, Instant},
 };
 
@@ -42,6 +43,9 @@ pub struct Receiver<T> {
     receiver: channel::Receiver<T>,
     not_sync: PhantomData<Cell<()>>,
 }
+
+// As std's.
+impl<T> RefUnwindSafe for Receiver<T> {}
 
 fn with_receiver<S, T>((sender, receiver): (S, channel::Receiver<T>)) -> (S, Receiver<T>) {
     (sender, Receiver { receiver, not_sync: PhantomData })

@@ -10,7 +10,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Nobody has run it, or who did was cancelled.
+/// Nobody has run it. One that is cancelled has not.
 const INCOMPLETE: u32 = 0;
 /// Who ran it panicked.
 const POISONED: u32 = 1;
@@ -62,12 +62,16 @@ impl fmt::Debug for OnceState {
     }
 }
 
-/// Ends a run, however that ends.
-struct Running<'a>(&'a Once);
+/// Ends a run that does not come to its end.
+struct Running<'a> {
+    once: &'a Once,
+    /// Where it began: `INCOMPLETE` or `POISONED`.
+    stage: u32,
+}
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.finish(if thread::panicking_by_panic() { POISONED } else { INCOMPLETE });
+        self.once.finish(if thread::panicking_by_panic() { POISONED } else { self.stage });
     }
 }
 
@@ -161,7 +165,7 @@ impl Once {
                     let new = RUNNING | state & WAITERS;
                     match self.state.compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Acquire) {
                         Ok(_) => {
-                            let running = Running(self);
+                            let running = Running { once: self, stage };
                             f(&OnceState { poisoned: stage == POISONED });
                             std::mem::forget(running);
                             return self.finish(COMPLETE);

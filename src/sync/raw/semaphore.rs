@@ -15,7 +15,8 @@
 //!    leaves the front, serves. Those behind a waiter that wants many wait with it, so that it gets them in the end.
 //!
 //! # Orderings
-//! Taking acquires, giving releases; a hand-over is ordered by the wake.
+//! Taking acquires, giving releases. A hand-over is ordered by the wake; and since permits of several threads may go into one,
+//! who hands over acquires too.
 
 use crate::{
     primitive::{AtomicUsize, Ordering},
@@ -177,7 +178,8 @@ impl RawSemaphore {
     #[cold]
     fn serve<'a>(&'a self, mut locked: Locked<'a>, mut permits: usize) {
         loop {
-            let mut state = self.state.load(Ordering::Relaxed);
+            // Acquire: what others did who gave permits back without the lock comes before what those do who get them here.
+            let mut state = self.state.load(Ordering::Acquire);
             // Fast paths may be at work: all others are behind the lock (invariant 2).
             while state & (WAITERS | CLOSED) == 0 {
                 let new = self.more(state >> SHIFT, permits) << SHIFT;

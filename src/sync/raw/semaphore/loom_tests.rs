@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    primitive::{Arc, model::Builder, thread},
+    primitive::{Arc, UnsafeCell, model::Builder, thread},
     runtime::exact::Parker,
 };
 
@@ -85,5 +85,28 @@ fn loom_closing_refuses_who_waits_and_who_comes() {
         let taken = waiter.join().unwrap();
         assert!(semaphore.is_closed() && semaphore.waiters.lock().is_empty());
         assert_eq!(semaphore.available(), if taken.is_ok() { 0 } else { 2 });
+    });
+}
+
+#[test]
+fn loom_permits_that_are_handed_over_bring_what_their_holders_did() {
+    model(|| {
+        let shared = Arc::new((RawSemaphore::new(2), [UnsafeCell::new(0), UnsafeCell::new(0)]));
+        let holder = |index: usize| {
+            let shared = Arc::clone(&shared);
+            shared.0.acquire(1, None).unwrap();
+            move || {
+                // SAFETY: who has one of the two permits changes its own number.
+                shared.1[index].with_mut(|number| unsafe { *number += 1 });
+                shared.0.release(1);
+            }
+        };
+        let holders = [holder(0), holder(1)].map(thread::spawn);
+        shared.0.acquire(2, None).unwrap();
+        for number in &shared.1 {
+            // SAFETY: who has both permits is alone.
+            assert_eq!(number.with(|number| unsafe { *number }), 1);
+        }
+        holders.into_iter().for_each(|holder| holder.join().unwrap());
     });
 }
