@@ -132,9 +132,10 @@ impl Waiters {
     fn lock_slow(&self) -> *mut Node {
         let mut turn = 0;
         loop {
-            // Others that wait only look, so the holder keeps the line.
-            if self.first.load(Ordering::Relaxed) != LOCKED
-                && let Some(first) = self.try_lock()
+            // Who waits only looks, so the holder keeps the line.
+            let first = self.first.load(Ordering::Relaxed);
+            if first != LOCKED
+                && self.first.compare_exchange(first, LOCKED, Ordering::SeqCst, Ordering::Relaxed).is_ok()
             {
                 return first;
             }
