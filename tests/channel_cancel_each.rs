@@ -204,7 +204,6 @@ const CASES: &[Case] = &[
         step: |world, number| match number.is_multiple_of(2) {
             true => world.take(&world.b),
             false => {
-                // The other side of its first arm is full as well; this makes it ready.
                 world.put(&world.a);
             }
         },
@@ -236,10 +235,8 @@ fn prepare(case: &Case, world: &World) {
     if case.full {
         while world.put(&world.b) {}
         // The first arm of the case that also receives finds nothing.
-        while case.name == "send" || case.name == "a select that sends" {
-            if !world.put(&world.a) {
-                return;
-            }
+        if case.name == "send" || case.name == "a select that sends" {
+            while world.put(&world.a) {}
         }
     }
 }

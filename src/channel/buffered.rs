@@ -9,7 +9,8 @@
 //! cancellation or a deadline to lose (invariant 3 of the wait list).
 //!
 //! # Invariants
-//! 1. *Nobody waits for what is there.* A waiter locks its list, and then looks at the queue for the last time; others
+//! 1. *Nobody waits for what is there.* A waiter locks its list, and then looks at the queue for the last time (and if there is
+//!    something, it begins anew); others
 //!    change the queue, and then look at the list. These are sequentially consistent, so one sees the other
 //!    ([`Waiters::seem_empty`]); who changed the queue then serves.
 //! 2. *First in, first out.* A message passes by the queue only while that holds nothing, and while the list of receivers is locked; what its
