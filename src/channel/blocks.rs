@@ -91,11 +91,12 @@ struct End<T> {
 
 impl<T> End<T> {
     fn new() -> Apart<Self> {
-        Apart(Self { position: AtomicUsize::new(0), block: AtomicPtr::new(ptr::null_mut()) })
+        Apart::new(Self { position: AtomicUsize::new(0), block: AtomicPtr::new(ptr::null_mut()) })
     }
 }
 
 /// See the module's documentation.
+#[repr(C)]
 pub(crate) struct Blocks<T> {
     head: Apart<End<T>>,
     tail: Apart<End<T>>,
@@ -258,10 +259,12 @@ impl<T> Queue for Blocks<T> {
 
     fn give_up(&self, _: Reserved) {}
 
+    #[inline]
     fn can_push(&self) -> bool {
         true
     }
 
+    #[inline]
     fn can_pop(&self) -> bool {
         let head = self.head.position.load(Ordering::SeqCst) & !MARK;
         self.tail.position.load(Ordering::SeqCst) != head

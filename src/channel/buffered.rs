@@ -9,7 +9,8 @@
 //! cancellation or a deadline to lose (invariant 3 of the wait list).
 //!
 //! # Invariants
-//! 1. *Nobody waits for what is there.* A waiter locks its list, and then looks at the queue for the last time; others
+//! 1. *Nobody waits for what is there.* A waiter locks its list, and then looks at the queue for the last time (and if there is
+//!    something, it begins anew); others
 //!    change the queue, and then look at the list. These are sequentially consistent, so one sees the other
 //!    ([`Waiters::seem_empty`]); who changed the queue then serves.
 //! 2. *First in, first out.* A message passes by the queue only while that holds nothing, and while the list of receivers is locked; what its
@@ -28,7 +29,7 @@ use crate::{
     primitive::between_seqcst_accesses,
     runtime::{
         exact::Current,
-        waiters::{Choice, Locked, Node, Taken, Waited, Waiters, Want},
+        waiters::{Choice, Node, Taken, Waited, Waiters, Want},
     },
 };
 use std::{cell::Cell, mem, time::Instant};
@@ -52,6 +53,7 @@ pub(crate) enum Unreceived {
 }
 
 /// See the module's documentation.
+#[repr(C)]
 pub(crate) struct Buffered<Q> {
     queue: Q,
     receivers: Waiters,
@@ -139,7 +141,6 @@ impl<Q: Queue> Buffered<Q> {
         Ok(())
     }
 
-    #[cold]
     #[inline(never)]
     fn send_slow(&self, message: Q::Message, deadline: Option<Instant>) -> Result<(), Unsent<Q::Message>> {
         let current = Current::get();
@@ -149,42 +150,24 @@ impl<Q: Queue> Buffered<Q> {
         let mut first = false;
         loop {
             let node = Node::new(Want { amount: want::MESSAGE, slot: message.as_ptr().cast(), first }, &current);
-            let mut disconnected = false;
-            let push = |_: &mut Locked<'_>| {
-                between_seqcst_accesses();
-                match self.queue.push(unsent()) {
-                    Ok(()) => true,
-                    Err(Refused::Full(unsent)) => {
-                        message.set(Some(unsent));
-                        false
-                    }
-                    Err(Refused::Disconnected(unsent)) => {
-                        message.set(Some(unsent));
-                        disconnected = true;
-                        true
-                    }
-                }
-            };
             // SAFETY: the node is fresh, and waited for at once.
-            let waited = match unsafe { self.senders.list(&node, push) } {
-                None => Waited::Needless,
-                Some(listed) => listed.wait(&current, deadline, drop),
-            };
-            match waited {
-                Waited::Needless if disconnected => return Err(Unsent::Disconnected(unsent())),
-                Waited::Needless => {
-                    self.pushed();
-                    return Ok(());
+            let Some(listed) = (unsafe { self.senders.list(&node, |_| self.may_push()) }) else {
+                match self.try_send(unsent()) {
+                    Ok(()) => return Ok(()),
+                    Err(Refused::Full(unsent)) => message.set(Some(unsent)),
+                    Err(Refused::Disconnected(unsent)) => return Err(Unsent::Disconnected(unsent)),
                 }
+                continue;
+            };
+            match listed.wait(&current, deadline, drop) {
                 Waited::Granted(outcome::DONE) => return Ok(()),
                 Waited::Granted(outcome::DISCONNECTED) => return Err(Unsent::Disconnected(unsent())),
-                Waited::Granted(_) => first = true,
+                Waited::Granted(_) | Waited::Needless => first = true,
                 Waited::TimedOut => return Err(Unsent::TimedOut(unsent())),
             }
         }
     }
 
-    #[cold]
     #[inline(never)]
     fn recv_slow(&self, deadline: Option<Instant>) -> Result<Q::Message, Unreceived> {
         let current = Current::get();
@@ -193,35 +176,33 @@ impl<Q: Queue> Buffered<Q> {
         let mut first = false;
         loop {
             let node = Node::new(Want { amount: want::MESSAGE, slot: place.as_ptr().cast(), first }, &current);
-            let mut disconnected = false;
-            let pop = |_: &mut Locked<'_>| {
-                between_seqcst_accesses();
-                match self.queue.pop() {
-                    Popped::Message(message) => place.set(Some(message)),
-                    Popped::Skipped => {}
-                    Popped::Empty => return false,
-                    Popped::Disconnected => disconnected = true,
-                }
-                true
-            };
             // SAFETY: the node is fresh, and waited for at once.
-            let waited = match unsafe { self.receivers.list(&node, pop) } {
-                None => Waited::Needless,
-                Some(listed) => listed.wait(&current, deadline, drop),
-            };
-            match waited {
-                Waited::Needless if disconnected => return Err(Unreceived::Disconnected),
-                Waited::Needless => {
-                    self.popped();
-                    if let Some(message) = place.take() {
-                        return Ok(message);
-                    }
+            let Some(listed) = (unsafe { self.receivers.list(&node, |_| self.may_pop()) }) else {
+                match self.try_recv() {
+                    Err(Unreceived::TimedOut) => continue,
+                    result => return result,
                 }
+            };
+            match listed.wait(&current, deadline, drop) {
                 Waited::Granted(outcome::DONE) => return Ok(place.take().expect("it was put there")),
-                Waited::Granted(_) => first = true,
+                Waited::Granted(_) | Waited::Needless => first = true,
                 Waited::TimedOut => return Err(Unreceived::TimedOut),
             }
         }
+    }
+
+    /// The last look of who is about to list itself as a sender: invariant 1.
+    #[inline(always)]
+    fn may_push(&self) -> bool {
+        between_seqcst_accesses();
+        self.queue.can_push()
+    }
+
+    /// The same of a receiver.
+    #[inline(always)]
+    fn may_pop(&self) -> bool {
+        between_seqcst_accesses();
+        self.queue.can_pop()
     }
 
     /// Something was pushed: invariant 1.

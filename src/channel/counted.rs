@@ -8,12 +8,14 @@ use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
+/// The channel stands first, for it begins with what is written most.
+#[repr(C)]
 struct Counter<C> {
+    channel: C,
     senders: AtomicUsize,
     receivers: AtomicUsize,
     /// One side has gone: the other frees it.
     half_gone: AtomicBool,
-    channel: C,
 }
 
 /// The side of the senders.

@@ -1,9 +1,6 @@
 //! Where a message goes that is handed to a thread which waits for one.
 
-use std::{
-    cell::Cell,
-    mem::{ManuallyDrop, MaybeUninit},
-};
+use std::{cell::Cell, mem::MaybeUninit};
 
 /// What the giver told a waiter.
 pub(crate) mod outcome {
@@ -95,15 +92,12 @@ impl Place {
 
     /// # Safety
     /// The place is one for a `T`, is empty, and is used by nobody else meanwhile.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn put<T>(self, message: T) {
         // SAFETY: by the caller's promise. An empty option drops nothing.
         unsafe {
             match self {
-                Self::Typed(slot) => {
-                    let full = ManuallyDrop::new(Some(message));
-                    slot.cast::<Option<T>>().copy_from_nonoverlapping(&raw const *full, 1);
-                }
+                Self::Typed(slot) => slot.cast::<Option<T>>().write(Some(message)),
                 Self::Parcel(slot) => (*slot).put(message),
                 Self::Landing(landing) => {
                     (*landing).place.put(message);

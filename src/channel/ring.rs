@@ -33,7 +33,8 @@ struct Slot<T> {
     message: UnsafeCell<MaybeUninit<T>>,
 }
 
-/// See the module's documentation.
+/// See the module's documentation. In this order, so that what both sides read stands behind what they write.
+#[repr(C)]
 pub(crate) struct Ring<T> {
     head: Apart<AtomicUsize>,
     tail: Apart<AtomicUsize>,
@@ -53,8 +54,8 @@ impl<T> Ring<T> {
         assert_ne!(capacity, 0, "a ring has room");
         let slot = |index| Slot { stamp: AtomicUsize::new(index), message: UnsafeCell::new(MaybeUninit::uninit()) };
         Self {
-            head: Apart(AtomicUsize::new(0)),
-            tail: Apart(AtomicUsize::new(0)),
+            head: Apart::new(AtomicUsize::new(0)),
+            tail: Apart::new(AtomicUsize::new(0)),
             slots: (0..capacity).map(slot).collect(),
             gone: (capacity + 1).next_power_of_two(),
         }
@@ -206,6 +207,7 @@ impl<T> Queue for Ring<T> {
         self.slots[place.index].stamp.store(place.stamp | self.void(), Ordering::SeqCst);
     }
 
+    #[inline]
     fn can_push(&self) -> bool {
         let tail = self.tail.load(Ordering::SeqCst);
         let head = self.head.load(Ordering::SeqCst);
@@ -213,6 +215,7 @@ impl<T> Queue for Ring<T> {
         tail & self.gone != 0 || head.wrapping_add(self.lap()) != tail || self.is_void(head)
     }
 
+    #[inline]
     fn can_pop(&self) -> bool {
         let head = self.head.load(Ordering::SeqCst);
         let stamp = self.slots[self.index(head)].stamp.load(Ordering::SeqCst);

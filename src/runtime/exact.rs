@@ -53,6 +53,17 @@ pub(crate) enum Ended {
     Cancelled,
 }
 
+impl Ended {
+    #[inline(always)]
+    fn by(ending: Ending) -> Self {
+        match ending {
+            Ending::Woken(_) => Self::Woken,
+            Ending::TimedOut => Self::TimedOut,
+            Ending::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 /// The current thread: looked up once for an operation, since a green thread keeps its worker (rule 1).
 #[derive(Clone, Copy)]
 pub(crate) struct Current<'a> {
@@ -62,7 +73,7 @@ pub(crate) struct Current<'a> {
 }
 
 impl Current<'_> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get() -> Self {
         match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
             Some((worker, task)) => Self { green: Some((worker, task)), name: Name(NonNull::from(task)) },
@@ -106,9 +117,18 @@ impl Current<'_> {
     }
 
     /// Suspends the thread until its wake comes, the deadline passes or the thread is cancelled. Does not unwind.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> Ended {
-        let ending = match (self.green, deadline) {
+        match (self.green, deadline) {
+            (Some((worker, task)), None) => Ended::by(wait::wait_or_cancelled(worker, task, wake::EXACT)),
+            _ => self.wait_slow(deadline),
+        }
+    }
+
+    /// The same with a deadline, or on an OS thread.
+    #[inline(never)]
+    fn wait_slow(&self, deadline: Option<Instant>) -> Ended {
+        Ended::by(match (self.green, deadline) {
             (Some((worker, task)), None) => wait::wait_or_cancelled(worker, task, wake::EXACT),
             (Some((worker, task)), Some(deadline)) => {
                 wait::wait_until_or_cancelled(worker, task, wake::EXACT, deadline)
@@ -117,12 +137,7 @@ impl Current<'_> {
                 0 => Ending::TimedOut,
                 bits => Ending::Woken(bits),
             }),
-        };
-        match ending {
-            Ending::Woken(_) => Ended::Woken,
-            Ending::TimedOut => Ended::TimedOut,
-            Ending::Cancelled => Ended::Cancelled,
-        }
+        })
     }
 
     /// Suspends the thread until its wake comes, which is known to be on its way.

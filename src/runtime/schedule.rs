@@ -198,11 +198,17 @@ impl Worker {
     /// std counts panics by OS thread. While the count is zero nobody unwinds. While no other thread was suspended under a count that
     /// was not zero, the count is the running thread's. Otherwise it cannot tell, and a thread counts as unwinding only if that is known:
     /// its cancellation was raised, or it was suspended when it was certain.
+    #[inline(always)]
     pub(crate) fn is_unwinding(&self, current: &Task) -> bool {
         if !std::thread::panicking() {
             current.clear_flag(flag::UNWINDING | flag::CANCELLING);
             return false;
         }
+        self.counts_as_unwinding(current)
+    }
+
+    #[cold]
+    fn counts_as_unwinding(&self, current: &Task) -> bool {
         current.has_flag(flag::UNWINDING) || self.unwinding.get() + self.perhaps_unwinding.get() == 0
     }
 

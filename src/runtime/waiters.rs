@@ -21,8 +21,8 @@
 //! an atomic word that tells the fast path to come by the lock (a bit for "somebody waits", set and cleared under it).
 //!
 //! # The word
-//! A list is one pointer: its first node, with the lowest bit set while somebody holds the lock. The nodes form a ring, so the first knows
-//! the last, and a node in the middle is unlinked without asking whose ring it is in.
+//! A list is one pointer: its first node, or [`LOCKED`] while somebody holds the lock, who then has that node. The nodes form a ring, so
+//! the first knows the last, and a node in the middle is unlinked without asking whose ring it is in.
 //!
 //! # Invariants
 //! 1. Nodes' links, `listed` and `outcome` are touched under the lock of the list to which the node was given.
@@ -66,7 +66,8 @@ use std::{
     time::Instant,
 };
 
-const LOCKED: usize = 1;
+/// What stands in the place of the first node while somebody holds the lock, and with it the list.
+const LOCKED: *mut Node = ptr::without_provenance_mut(1);
 
 /// Threads that wait. See the module's head.
 pub(crate) struct Waiters {
@@ -102,8 +103,7 @@ impl Waiters {
     pub(crate) fn lock(&self) -> Locked<'_> {
         #[cfg(loom)]
         let turn = lock(&self.turn);
-        let first = self.first.load(Ordering::Relaxed);
-        let first = if self.try_lock(first) { first } else { self.lock_slow() };
+        let first = self.try_lock().unwrap_or_else(|| self.lock_slow());
         Locked {
             list: self,
             first,
@@ -132,17 +132,20 @@ impl Waiters {
     }
 
     #[inline(always)]
-    fn try_lock(&self, first: *mut Node) -> bool {
-        let locked = first.map_addr(|at| at | LOCKED);
-        locked != first && self.first.compare_exchange(first, locked, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    fn try_lock(&self) -> Option<*mut Node> {
+        let first = self.first.swap(LOCKED, Ordering::SeqCst);
+        (first != LOCKED).then_some(first)
     }
 
     #[cold]
     fn lock_slow(&self) -> *mut Node {
         let mut turn = 0;
         loop {
+            // Who waits only looks, so the holder keeps the line.
             let first = self.first.load(Ordering::Relaxed);
-            if self.try_lock(first) {
+            if first != LOCKED
+                && self.first.compare_exchange(first, LOCKED, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+            {
                 return first;
             }
             pause(&mut turn);
@@ -192,8 +195,7 @@ impl Waiters {
 
 impl fmt::Debug for Waiters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let first = self.first.load(Ordering::Relaxed);
-        f.debug_struct("Waiters").field("is_empty", &first.map_addr(|at| at & !LOCKED).is_null()).finish()
+        f.debug_struct("Waiters").field("is_empty", &self.first.load(Ordering::Relaxed).is_null()).finish()
     }
 }
 
@@ -391,26 +393,32 @@ pub(crate) struct Listed<'a, 'n> {
 
 impl<'a> Listed<'a, '_> {
     /// Suspends the current thread, whose node this is, until it is granted or gives up; the second part of [`Waiters::wait`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wait(
         self,
         current: &Current<'_>,
         deadline: Option<Instant>,
         left: impl FnOnce(Locked<'a>),
     ) -> Waited {
-        let node = self.node;
-        let ended = current.wait(deadline);
-        if ended != Ended::Woken {
-            if let Some(locked) = self.leave() {
-                left(locked);
-                if ended == Ended::Cancelled {
-                    current.raise();
-                }
-                return Waited::TimedOut;
-            }
-            // Invariant 3.
-            current.wait_for_wake();
+        match current.wait(deadline) {
+            Ended::Woken => Waited::Granted(self.node.outcome()),
+            ended => self.give_up(current, ended, left),
         }
+    }
+
+    /// The wait ended by something else than the wake.
+    #[cold]
+    fn give_up(self, current: &Current<'_>, ended: Ended, left: impl FnOnce(Locked<'a>)) -> Waited {
+        let node = self.node;
+        if let Some(locked) = self.leave() {
+            left(locked);
+            if ended == Ended::Cancelled {
+                current.raise();
+            }
+            return Waited::TimedOut;
+        }
+        // Invariant 3.
+        current.wait_for_wake();
         Waited::Granted(node.outcome())
     }
 

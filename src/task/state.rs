@@ -167,7 +167,11 @@ impl State {
     /// that is to be done while the thread is still current (rule 13), and while it can still be woken.
     #[inline(always)]
     pub(crate) fn end(&self, unclaimed: bool) -> Option<Ended> {
-        let mut word = self.0.load(Ordering::Relaxed);
+        let mut word = self.0.load(Ordering::Acquire);
+        if word == REFERENCE {
+            // Nobody else knows of the thread any more, and so nobody will.
+            return unclaimed.then_some(Ended { joiner: false, message: false });
+        }
         loop {
             if !unclaimed && word & HANDLE == 0 {
                 return None;
@@ -186,6 +190,16 @@ impl State {
         let word = self.0.load(Ordering::Relaxed);
         let plain = word & (JOINER | WAKES | HANDLE) == HANDLE && word >= 2 * REFERENCE;
         plain && self.0.compare_exchange(word, (word | DONE) - REFERENCE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Gives up the claim to the result together with the handle's reference, if the thread has not ended: then whatever it
+    /// ends with is its own to drop. If false, nothing was done.
+    #[inline(always)]
+    pub(crate) fn detach(&self) -> bool {
+        let word = self.0.load(Ordering::Relaxed);
+        // Before its end the thread holds a reference of its own, so this one is not the last.
+        word & DONE == 0
+            && self.0.compare_exchange(word, word - HANDLE - REFERENCE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Gives up the claim to the result; true if the thread has ended, so that the result is the caller's to drop.

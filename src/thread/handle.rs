@@ -50,6 +50,9 @@ impl<T> Claim<T> {
 impl<T> Drop for Claim<T> {
     fn drop(&mut self) {
         let task = &self.thread.task;
+        if task.state.detach() {
+            return;
+        }
         if task.state.clear_handle() {
             // SAFETY: the thread has ended without anybody to claim its result, so it is ours.
             let panicked = unsafe { (task.vtable.drop_result)(task.as_ptr()) };

@@ -234,6 +234,17 @@ impl Ending {
         }
     }
 
+    /// As `thread::handle` drops a handle.
+    fn drop_handle(&self) {
+        if self.header.state.detach() {
+            return;
+        }
+        if self.header.state.clear_handle() {
+            self.take();
+        }
+        self.drop_reference();
+    }
+
     /// As `runtime::execute` ends a thread. Gives the joiner that was woken.
     fn end(&self) -> Option<u32> {
         // SAFETY: the running thread's payload is its own; loom checks it.
@@ -321,10 +332,7 @@ fn loom_a_result_is_dropped_by_the_thread_or_by_its_handle() {
     model(None, || {
         let shared = Ending::new(2);
         let owner = Ending::spawn_end(&shared);
-        if shared.header.state.clear_handle() {
-            shared.take();
-        }
-        shared.drop_reference();
+        shared.drop_handle();
         assert_eq!(owner.join().unwrap(), None);
         assert_eq!(shared.freed.load(SeqCst), 1);
     });
@@ -345,10 +353,7 @@ fn loom_a_result_is_dropped_once_with_a_clone_and_a_wake_in_the_way() {
                 shared.drop_reference();
             }
         });
-        if shared.header.state.clear_handle() {
-            shared.take();
-        }
-        shared.drop_reference();
+        shared.drop_handle();
         owner.join().unwrap();
         clone.join().unwrap();
         for _ in inbox.drain() {
