@@ -32,7 +32,8 @@
 //! - [`thread`] has [`std::thread`]'s names and signatures: `use sinew::thread` replaces `use std::thread`.
 //! - [`sync`] has [`std::sync`]'s locks and more: semaphores, events. `use sinew::sync` replaces `use std::sync`.
 //! - [`channel`] has crossbeam-channel's names and signatures: channels, and `select!`.
-//! - [`net`] has [`std::net`]'s TCP types.
+//! - [`net`] has [`std::net`]'s TCP and UDP types, and those of [`std::os::unix::net`].
+//! - [`io`] has `Watched`, which waits for any other descriptor.
 //! - [`Runtime`] is a set of workers as a value. Programs that make none use a default one, which starts by itself.
 //! - [`thread::blocking`] is for calls that block the OS thread: files, other libraries' sockets, long computations.
 //! - [`coroutine`] has coroutines that need no runtime.
@@ -91,6 +92,8 @@ pub mod coroutine;
 pub mod generator;
 #[cfg(not(loom))]
 pub mod guide;
+#[cfg(not(loom))]
+pub mod io;
 #[cfg(not(loom))]
 pub mod net;
 mod primitive;

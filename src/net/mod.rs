@@ -1,8 +1,8 @@
-//! TCP for green threads: std's types, names and errors. Other kinds of sockets are not here yet.
+//! Sockets for green threads: TCP, UDP and, in [`unix`], Unix sockets, with std's types, names and errors.
 //!
 //! A call that cannot be done at once suspends the calling thread only, be it a green thread, which then takes no
-//! worker's time, or an ordinary OS thread, which blocks as with std. For TCP `use sinew::net` replaces `use std::net`:
-//! what never blocks (addresses and their parsing) is std's own, re-exported.
+//! worker's time, or an ordinary OS thread, which blocks as with std. `use sinew::net` replaces `use std::net`: what
+//! never blocks (addresses and their parsing) is std's own, re-exported.
 //!
 //! Differences that can be seen: the descriptor itself is always in non-blocking mode (a raw `read` on
 //! [`AsRawFd`](std::os::fd::AsRawFd) does not wait; `set_nonblocking` is kept beside it and does what std's does), and
@@ -16,8 +16,12 @@ pub use std::net::{
 mod macros;
 mod resolve;
 mod socket;
+mod stream;
 mod tcp_listener;
 mod tcp_stream;
+mod udp;
+pub mod unix;
 
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
+pub use udp::UdpSocket;

@@ -36,6 +36,14 @@ pub(super) fn each_addr<A: ToSocketAddrs, T>(
     })
 }
 
+/// The first address that `addr` stands for.
+pub(super) fn first_addr<A: ToSocketAddrs>(addr: A) -> io::Result<Option<SocketAddr>> {
+    match named(&addr) {
+        Some(name) => Ok(name.resolve()?.into_iter().next()),
+        None => Ok(addr.to_socket_addrs()?.next()),
+    }
+}
+
 /// A host name, with its port if that is not a part of it.
 struct Name<'a> {
     host: &'a str,

@@ -7,7 +7,12 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 
-use super::{SocketAddr, TcpStream, ToSocketAddrs, macros::descriptor_traits, resolve::each_addr, socket::Socket};
+use super::{
+    SocketAddr, TcpStream, ToSocketAddrs,
+    macros::{common_methods, descriptor_traits},
+    resolve::each_addr,
+    socket::Socket,
+};
 use crate::{runtime::readiness::Direction, sys::socket};
 
 /// A TCP socket server, listening for connections: [`std::net::TcpListener`] whose calls suspend the calling thread
@@ -41,8 +46,8 @@ impl TcpListener {
     /// std's: that of the last address tried, or `InvalidInput` if there is none.
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
         each_addr(addr, |addr| {
-            let fd = socket::tcp(addr)?;
-            socket::listen(fd.as_raw_fd(), addr)?;
+            let fd = socket::inet(addr, libc::SOCK_STREAM)?;
+            socket::listen_tcp(fd.as_raw_fd(), addr)?;
             Ok(TcpListener(Socket::new(fd)))
         })
     }
@@ -55,14 +60,6 @@ impl TcpListener {
         self.std().local_addr()
     }
 
-    /// Another handle to the same listener: each connection goes to one of the two.
-    ///
-    /// # Errors
-    /// The operating system's, such as too many open files.
-    pub fn try_clone(&self) -> io::Result<TcpListener> {
-        self.0.try_clone().map(TcpListener)
-    }
-
     /// Takes a connection, and waits for one if there is none yet.
     ///
     /// # Errors
@@ -73,7 +70,7 @@ impl TcpListener {
     /// While it waits; no connection is lost.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (fd, addr) = self.0.perform(Direction::Read, |_| false, socket::accept)?;
-        Ok((TcpStream::new(fd), addr))
+        Ok((TcpStream::new(fd), addr.inet()?))
     }
 
     /// An iterator over the connections that come in, which never ends.
@@ -116,25 +113,9 @@ impl TcpListener {
     pub fn only_v6(&self) -> io::Result<bool> {
         self.std().only_v6()
     }
-
-    /// Takes the socket's pending error (`SO_ERROR`).
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.std().take_error()
-    }
-
-    /// Whether [`accept`](Self::accept) gives `WouldBlock` instead of waiting.
-    ///
-    /// # Errors
-    /// None: the signature is std's. The descriptor itself is always in non-blocking mode.
-    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.0.set_nonblocking(nonblocking);
-        Ok(())
-    }
 }
 
+common_methods!(TcpListener, "[`accept`](Self::accept)");
 descriptor_traits!(TcpListener, std::net::TcpListener);
 
 /// An iterator over the connections of a [`TcpListener`], made by [`incoming`](TcpListener::incoming): an

@@ -1,6 +1,8 @@
 //! Raw facts of the operating system: system calls, flags and error numbers that `libc` leaves to its callers.
 
 #[cfg(not(loom))]
+pub(crate) mod address;
+#[cfg(not(loom))]
 pub(crate) mod membarrier;
 #[cfg(not(loom))]
 pub(crate) mod memory;

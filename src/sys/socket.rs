@@ -1,5 +1,5 @@
 //! The socket calls that could block: making a socket, `bind`, `connect`, `accept`, `recv`, `send`, and `poll` for OS
-//! threads. Each is one system call on a non-blocking descriptor; who waits, and how, is decided above.
+//! threads; also of datagrams and of Unix sockets. Each is one system call on a non-blocking descriptor; who waits, and how, is decided above.
 //!
 //! Received and sent data pass `MSG_DONTWAIT`, although the descriptor is non-blocking: that mode belongs to the open
 //! file, so a duplicate of the descriptor that was given back to std in blocking mode changes it here too, and no
@@ -8,12 +8,14 @@
 use std::{
     io,
     mem::{self, MaybeUninit},
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
+    net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     time::Instant,
 };
 
 use libc::{c_int, c_void, socklen_t};
+
+use super::address::RawAddr;
 
 /// How many connections may wait to be accepted: the kernel takes at most `net.core.somaxconn`, 4,096 by default. With
 /// std's 128 a burst of connects overflows it, and each connection that is dropped tries again after a second.
@@ -38,82 +40,41 @@ fn checked_len(result: isize) -> io::Result<usize> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result as usize) }
 }
 
-/// A socket address in the kernel's form.
-struct RawAddr {
-    storage: libc::sockaddr_storage,
-    len: socklen_t,
+/// Flags of a socket's kind that the kernel sets as it makes the descriptor: non-blocking, and closed by `exec`.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd"))]
+const NEW: c_int = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd")))]
+const NEW: c_int = 0;
+
+/// A new TCP or UDP socket of the address's family.
+pub(crate) fn inet(addr: &SocketAddr, kind: c_int) -> io::Result<OwnedFd> {
+    new(if addr.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }, kind)
 }
 
-impl RawAddr {
-    fn empty() -> Self {
-        // SAFETY: all zeroes is a valid sockaddr_storage (family AF_UNSPEC): it holds integers and byte arrays.
-        Self { storage: unsafe { mem::zeroed() }, len: mem::size_of::<libc::sockaddr_storage>() as socklen_t }
-    }
-
-    fn new(addr: &SocketAddr) -> Self {
-        let mut raw = Self::empty();
-        let at: *mut libc::sockaddr_storage = &mut raw.storage;
-        match addr {
-            SocketAddr::V4(addr) => {
-                // SAFETY: a sockaddr_storage has room and alignment for every kind of address, and is all zeroes.
-                let out = unsafe { &mut *at.cast::<libc::sockaddr_in>() };
-                out.sin_family = libc::AF_INET as libc::sa_family_t;
-                out.sin_port = addr.port().to_be();
-                out.sin_addr = libc::in_addr { s_addr: u32::from_ne_bytes(addr.ip().octets()) };
-                raw.len = mem::size_of::<libc::sockaddr_in>() as socklen_t;
-            }
-            SocketAddr::V6(addr) => {
-                // SAFETY: as above.
-                let out = unsafe { &mut *at.cast::<libc::sockaddr_in6>() };
-                out.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-                out.sin6_port = addr.port().to_be();
-                out.sin6_flowinfo = addr.flowinfo();
-                out.sin6_addr = libc::in6_addr { s6_addr: addr.ip().octets() };
-                out.sin6_scope_id = addr.scope_id();
-                raw.len = mem::size_of::<libc::sockaddr_in6>() as socklen_t;
-            }
-        }
-        raw
-    }
-
-    fn to_std(&self) -> io::Result<SocketAddr> {
-        let at: *const libc::sockaddr_storage = &self.storage;
-        match c_int::from(self.storage.ss_family) {
-            libc::AF_INET if self.len as usize >= mem::size_of::<libc::sockaddr_in>() => {
-                // SAFETY: the family says that the kernel wrote a sockaddr_in, and the length that it is whole.
-                let raw = unsafe { &*at.cast::<libc::sockaddr_in>() };
-                let ip = Ipv4Addr::from(raw.sin_addr.s_addr.to_ne_bytes());
-                Ok(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(raw.sin_port))))
-            }
-            libc::AF_INET6 if self.len as usize >= mem::size_of::<libc::sockaddr_in6>() => {
-                // SAFETY: as above, a whole sockaddr_in6.
-                let raw = unsafe { &*at.cast::<libc::sockaddr_in6>() };
-                let (ip, port) = (Ipv6Addr::from(raw.sin6_addr.s6_addr), u16::from_be(raw.sin6_port));
-                Ok(SocketAddr::V6(SocketAddrV6::new(ip, port, raw.sin6_flowinfo, raw.sin6_scope_id)))
-            }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "invalid argument")),
-        }
-    }
-
-    fn as_ptr(&self) -> *const libc::sockaddr {
-        (&raw const self.storage).cast()
-    }
-}
-
-/// A new TCP socket of the address's family: non-blocking, and closed by `exec`.
-pub(crate) fn tcp(addr: &SocketAddr) -> io::Result<OwnedFd> {
-    let family = if addr.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd"))]
-    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd")))]
-    let kind = libc::SOCK_STREAM;
+/// A new socket: non-blocking, and closed by `exec`.
+pub(crate) fn new(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
     // SAFETY: three integers; touches no memory of ours.
-    let fd = checked(unsafe { libc::socket(family, kind, 0) })?;
+    let fd = checked(unsafe { libc::socket(family, kind | NEW, 0) })?;
     // SAFETY: the kernel has just made this descriptor, and nobody else has it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd")))]
     prepare(fd.as_raw_fd())?;
     Ok(fd)
+}
+
+/// Two new Unix sockets that are connected to each other.
+pub(crate) fn pair(kind: c_int) -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut pair = [-1; 2];
+    // SAFETY: the kernel writes two integers, for which there is room.
+    checked(unsafe { libc::socketpair(libc::AF_UNIX, kind | NEW, 0, pair.as_mut_ptr()) })?;
+    // SAFETY: the kernel has just made these descriptors, and nobody else has them.
+    let [one, two] = pair.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd")))]
+    {
+        prepare(one.as_raw_fd())?;
+        prepare(two.as_raw_fd())?;
+    }
+    Ok((one, two))
 }
 
 /// Sets on a descriptor what the kernel could not set when it made it.
@@ -148,21 +109,29 @@ pub(crate) fn get_int(fd: RawFd, level: c_int, name: c_int) -> io::Result<c_int>
     Ok(value)
 }
 
-/// Lets the address be used again at once, binds and listens: what std's `TcpListener::bind` does, with a longer backlog.
-pub(crate) fn listen(fd: RawFd, addr: &SocketAddr) -> io::Result<()> {
-    set_int(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
-    let raw = RawAddr::new(addr);
+/// Gives the socket its own address.
+pub(crate) fn bind(fd: RawFd, addr: &RawAddr) -> io::Result<()> {
     // SAFETY: the pointer and the length name a whole address, which the kernel only reads.
-    checked(unsafe { libc::bind(fd, raw.as_ptr(), raw.len) })?;
+    checked(unsafe { libc::bind(fd, addr.as_ptr(), addr.len) }).map(drop)
+}
+
+/// Lets the address be used again at once, binds and listens: what std's `TcpListener::bind` does, with a longer backlog.
+pub(crate) fn listen_tcp(fd: RawFd, addr: &SocketAddr) -> io::Result<()> {
+    set_int(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    bind(fd, &addr.into())?;
+    listen(fd)
+}
+
+/// Takes connections from now on.
+pub(crate) fn listen(fd: RawFd) -> io::Result<()> {
     // SAFETY: two integers.
     checked(unsafe { libc::listen(fd, BACKLOG) }).map(drop)
 }
 
-/// Starts to connect: `Ok(true)` is connected, `Ok(false)` under way.
-pub(crate) fn connect(fd: RawFd, addr: &SocketAddr) -> io::Result<bool> {
-    let raw = RawAddr::new(addr);
+/// Starts to connect: `Ok(true)` is connected, `Ok(false)` under way. `WouldBlock` is a Unix socket's full queue.
+pub(crate) fn connect(fd: RawFd, addr: &RawAddr) -> io::Result<bool> {
     // SAFETY: the pointer and the length name a whole address, which the kernel only reads.
-    match checked(unsafe { libc::connect(fd, raw.as_ptr(), raw.len) }) {
+    match checked(unsafe { libc::connect(fd, addr.as_ptr(), addr.len) }) {
         Ok(_) => Ok(true),
         Err(error) => match error.raw_os_error() {
             Some(libc::EISCONN) => Ok(true),
@@ -170,6 +139,17 @@ pub(crate) fn connect(fd: RawFd, addr: &SocketAddr) -> io::Result<bool> {
             Some(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => Ok(false),
             _ => Err(error),
         },
+    }
+}
+
+/// Sets or, for a datagram socket, replaces the address of the other side, which never waits.
+pub(crate) fn connect_datagram(fd: RawFd, addr: &RawAddr) -> io::Result<()> {
+    loop {
+        // SAFETY: the pointer and the length name a whole address, which the kernel only reads.
+        match checked(unsafe { libc::connect(fd, addr.as_ptr(), addr.len) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done.map(drop),
+        }
     }
 }
 
@@ -181,7 +161,7 @@ pub(crate) fn connected(fd: RawFd) -> io::Result<bool> {
     }
     let mut raw = RawAddr::empty();
     // SAFETY: the pointers name the storage and its length.
-    match checked(unsafe { libc::getpeername(fd, (&raw mut raw.storage).cast(), &mut raw.len) }) {
+    match checked(unsafe { libc::getpeername(fd, raw.as_mut_ptr(), &mut raw.len) }) {
         Ok(_) => Ok(true),
         Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Ok(false),
         Err(error) => Err(error),
@@ -189,12 +169,12 @@ pub(crate) fn connected(fd: RawFd) -> io::Result<bool> {
 }
 
 /// Takes one connection: a non-blocking descriptor that `exec` closes, and the peer's address.
-pub(crate) fn accept(fd: RawFd) -> io::Result<(OwnedFd, SocketAddr)> {
+pub(crate) fn accept(fd: RawFd) -> io::Result<(OwnedFd, RawAddr)> {
     let mut raw = RawAddr::empty();
-    let storage = (&raw mut raw.storage).cast();
+    let storage = raw.as_mut_ptr();
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd"))]
     // SAFETY: the pointers name the storage and its length; the kernel writes no more than that.
-    let taken = unsafe { libc::accept4(fd, storage, &mut raw.len, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) };
+    let taken = unsafe { libc::accept4(fd, storage, &mut raw.len, NEW) };
     #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd")))]
     // SAFETY: as above.
     let taken = unsafe { libc::accept(fd, storage, &mut raw.len) };
@@ -203,7 +183,24 @@ pub(crate) fn accept(fd: RawFd) -> io::Result<(OwnedFd, SocketAddr)> {
     let taken = unsafe { OwnedFd::from_raw_fd(taken) };
     #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd")))]
     prepare(taken.as_raw_fd())?;
-    Ok((taken, raw.to_std()?))
+    Ok((taken, raw))
+}
+
+/// Receives one datagram, and whose it is; with `peek` it stays in the socket.
+pub(crate) fn recv_from(fd: RawFd, buf: &mut [u8], peek: bool) -> io::Result<(usize, RawAddr)> {
+    let flags = libc::MSG_DONTWAIT | if peek { libc::MSG_PEEK } else { 0 };
+    let mut raw = RawAddr::empty();
+    let (data, from) = (buf.as_mut_ptr().cast::<c_void>(), raw.as_mut_ptr());
+    // SAFETY: the kernel writes at most `len` bytes into the buffer, which is ours alone for the call, and no more than the
+    // given length into the storage.
+    let len = checked_len(unsafe { libc::recvfrom(fd, data, buf.len(), flags, from, &mut raw.len) })?;
+    Ok((len, raw))
+}
+
+/// Sends one datagram to an address.
+pub(crate) fn send_to(fd: RawFd, buf: &[u8], to: &RawAddr) -> io::Result<usize> {
+    // SAFETY: the kernel reads at most `len` bytes of the buffer, and the address, which is whole.
+    checked_len(unsafe { libc::sendto(fd, buf.as_ptr().cast::<c_void>(), buf.len(), SEND_FLAGS, to.as_ptr(), to.len) })
 }
 
 /// Receives; with `peek` the data stay in the socket.
@@ -225,13 +222,20 @@ pub(crate) fn recv(fd: RawFd, buf: &mut [u8], peek: bool) -> io::Result<usize> {
 
 /// Receives into several buffers, in order.
 pub(crate) fn recv_vectored(fd: RawFd, bufs: &mut [io::IoSliceMut<'_>]) -> io::Result<usize> {
+    recv_message(fd, bufs).map(|(len, _)| len)
+}
+
+/// Receives into several buffers, in order, and tells whether something came beside the data: descriptors, or the
+/// sender's credentials. It is dropped; but it ends a receive, so that what was received proves nothing about the rest.
+pub(crate) fn recv_message(fd: RawFd, bufs: &mut [io::IoSliceMut<'_>]) -> io::Result<(usize, bool)> {
     // SAFETY: all zeroes is a valid msghdr: null pointers and zero lengths.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     // An IoSliceMut has the layout of an iovec, as std promises.
     message.msg_iov = bufs.as_mut_ptr().cast();
     message.msg_iovlen = bufs.len().min(MOST_BUFFERS) as _;
     // SAFETY: the message names `msg_iovlen` buffers, which are ours alone for the call.
-    checked_len(unsafe { libc::recvmsg(fd, &mut message, libc::MSG_DONTWAIT) })
+    let len = checked_len(unsafe { libc::recvmsg(fd, &mut message, libc::MSG_DONTWAIT) })?;
+    Ok((len, message.msg_flags & libc::MSG_CTRUNC != 0))
 }
 
 /// Sends. A closed connection is an error and never a signal.
@@ -296,4 +300,31 @@ pub(crate) fn wait(fd: BorrowedFd<'_>, write: bool, deadline: Option<Instant>) -
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Whether the reading half is shut. Where the operating system does not tell, it is not.
+pub(crate) fn is_read_shut(fd: RawFd) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    {
+        let mut entry = libc::pollfd { fd, events: libc::POLLRDHUP, revents: 0 };
+        // SAFETY: one entry, which the pointer names.
+        let found = unsafe { libc::poll(&mut entry, 1, 0) };
+        found == 1 && entry.revents & libc::POLLRDHUP != 0
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        let _ = fd;
+        false
+    }
+}
+
+/// Who the other side of a Unix stream is.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn peer_credentials(fd: RawFd) -> io::Result<libc::ucred> {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = mem::size_of::<libc::ucred>() as socklen_t;
+    let at = (&raw mut peer).cast();
+    // SAFETY: the pointers name two locals; the kernel writes at most `len` bytes into the first.
+    checked(unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_PEERCRED, at, &mut len) })?;
+    Ok(peer)
 }

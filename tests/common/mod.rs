@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses a part")]
 
 pub(crate) mod tcp;
+pub(crate) mod unix;
 
 use sinew::Runtime;
 use std::{sync::mpsc, thread, time::Duration};
