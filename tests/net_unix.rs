@@ -276,10 +276,12 @@ fn a_short_read_at_a_passed_descriptor_does_not_lose_the_rest() {
     each_way(|| {
         let (one, two) = UnixStream::pair().unwrap();
         let (go, begin) = std::sync::mpsc::channel();
+        let (tell, told) = std::sync::mpsc::channel();
         let reader = spawn(move || {
             let mut buf = [0; 64];
             // Once waited for, so that it is registered and no event is left over.
             assert_eq!((&two).read(&mut buf).unwrap(), 1);
+            tell.send(()).unwrap();
             while begin.try_recv().is_err() {
                 sleep(Duration::from_millis(1));
             }
@@ -292,7 +294,9 @@ fn a_short_read_at_a_passed_descriptor_does_not_lose_the_rest() {
         });
         sleep(TICK);
         (&one).write_all(b"!").unwrap();
-        sleep(TICK);
+        while told.try_recv().is_err() {
+            sleep(Duration::from_millis(1));
+        }
         send_with_descriptor(&one, b"abc");
         (&one).write_all(b"def").unwrap();
         sleep(TICK);

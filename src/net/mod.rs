@@ -14,6 +14,7 @@ pub use std::net::{
 };
 
 mod macros;
+mod race;
 mod resolve;
 mod socket;
 mod stream;
@@ -22,6 +23,7 @@ mod tcp_stream;
 mod udp;
 pub mod unix;
 
+pub use resolve::lookup_host;
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
 pub use udp::UdpSocket;

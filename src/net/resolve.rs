@@ -2,7 +2,12 @@
 //!
 //! std's `ToSocketAddrs` asks the system's resolver in place. Which types do so is known: host names come as `&str`,
 //! `String`, or a pair of one with a port, or references to these. They are recognised here, and the resolver runs on
-//! the blocking pool with a copy of the name. A name that is really an address is parsed in place. A type from elsewhere
+//! the blocking pool with a copy of the name. A name that is really an address is parsed in place.
+//!
+//! At most [`MOST`] lookups are on the pool at once, so that a slow resolver leaves threads of it to others; further ones
+//! wait in turn. Each has a green thread of its own that waits for the pool, so that who asked can be cancelled meanwhile:
+//! the lookup then comes to its end by itself, and counts until it does.
+//! A type from elsewhere
 //! that implements the trait is asked in place: it may hold anything, so it cannot be lent to another OS thread.
 
 use std::{
@@ -10,9 +15,74 @@ use std::{
     io,
     marker::PhantomData,
     net::{IpAddr, SocketAddr, ToSocketAddrs},
+    panic::resume_unwind,
 };
 
-use crate::runtime::blocking::blocking;
+use crate::{
+    Cancelled,
+    runtime::{blocking::blocking, event::Here},
+    sync::Semaphore,
+    thread::Builder,
+};
+
+/// How many lookups are made at once.
+const MOST: usize = 32;
+
+/// A permit for each.
+static LOOKUPS: Semaphore = Semaphore::new(MOST);
+
+/// The addresses of a host, in the system's order of preference: [`ToSocketAddrs::to_socket_addrs`] without blocking the
+/// worker.
+///
+/// The system's resolver runs on the blocking pool; at most 32 lookups run at once in a process, and further ones wait for
+/// these. On an OS thread it runs in place. A type from elsewhere that implements the trait is asked in place, too.
+///
+/// # Errors
+/// std's: that of the resolver, or `InvalidInput` for what is no name with a port.
+///
+/// # Cancellation
+/// While it waits; a lookup that is under way ends unheard.
+///
+/// # Examples
+/// ```
+/// for address in sinew::run(|| sinew::net::lookup_host("localhost:80"))? {
+///     assert!(address.ip().is_loopback());
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn lookup_host<A: ToSocketAddrs>(host: A) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+    all_addrs(host).map(Vec::into_iter)
+}
+
+/// All addresses that `addr` stands for.
+pub(super) fn all_addrs<A: ToSocketAddrs>(addr: A) -> io::Result<Vec<SocketAddr>> {
+    match named(&addr) {
+        Some(name) => name.resolve(),
+        None => Ok(addr.to_socket_addrs()?.collect()),
+    }
+}
+
+/// What a call that tries addresses says when there is none.
+pub(super) fn no_addresses() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any addresses")
+}
+
+/// Runs the system's resolver: on an OS thread in place.
+fn look_up(resolver: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static) -> io::Result<Vec<SocketAddr>> {
+    if Here::current().is_none() {
+        return resolver();
+    }
+    let permit = LOOKUPS.acquire().map_err(io::Error::other)?;
+    let lookup = Builder::new().name("lookup".into()).spawn(move || {
+        let _permit = permit;
+        blocking(resolver)
+    })?;
+    match lookup.join() {
+        Ok(found) => found,
+        Err(payload) if payload.is::<Cancelled>() => Err(io::Error::other("the runtime is being shut down")),
+        Err(payload) => resume_unwind(payload),
+    }
+}
 
 /// Calls `f` with each address that `addr` stands for, until one succeeds; else the last error.
 pub(super) fn each_addr<A: ToSocketAddrs, T>(
@@ -31,9 +101,7 @@ pub(super) fn each_addr<A: ToSocketAddrs, T>(
         Some(name) => name.resolve()?.iter().find_map(&mut attempt),
         None => addr.to_socket_addrs()?.find_map(|addr| attempt(&addr)),
     };
-    done.ok_or_else(|| {
-        last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any addresses"))
-    })
+    done.ok_or_else(|| last.unwrap_or_else(no_addresses))
 }
 
 /// The first address that `addr` stands for.
@@ -60,14 +128,14 @@ impl Name<'_> {
                     return Ok(self.host.to_socket_addrs()?.collect());
                 }
                 let host = self.host.to_owned();
-                blocking(move || Ok(host.to_socket_addrs()?.collect()))
+                look_up(move || Ok(host.to_socket_addrs()?.collect()))
             }
             Some(port) => {
                 if let Ok(ip) = self.host.parse::<IpAddr>() {
                     return Ok(vec![SocketAddr::new(ip, port)]);
                 }
                 let host = self.host.to_owned();
-                blocking(move || Ok((host, port).to_socket_addrs()?.collect()))
+                look_up(move || Ok((host, port).to_socket_addrs()?.collect()))
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     runtime::{
         event::{Here, Woke},
         readiness::Direction,
+        source::Source,
     },
     sys::socket,
 };
@@ -158,6 +159,11 @@ impl Socket {
                 return Ok(false);
             }
         }
+    }
+
+    /// What is known of the descriptor, for who waits in another way.
+    pub(super) fn source(&self) -> &Arc<Source> {
+        self.watched.source()
     }
 
     /// Waits until the operating system says that a write would not block; `false` if the deadline passes first.

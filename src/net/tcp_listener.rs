@@ -52,6 +52,55 @@ impl TcpListener {
         })
     }
 
+    /// Binds so many listeners to one address, among which the kernel spreads the connections that come in (`SO_REUSEPORT`).
+    /// With an accept loop over each in a thread of its own, which serves what it accepts by
+    /// [`spawn_local`](crate::thread::spawn_local), connections stay on the worker where they were accepted. With port 0 all have
+    /// the same port, which the kernel chooses.
+    ///
+    /// Other options can be set on a `socket2::Socket`, which becomes a listener by way of
+    /// [`OwnedFd`](std::os::fd::OwnedFd).
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind). A connection whose listener is closed before it was accepted is lost.
+    ///
+    /// # Examples
+    /// ```
+    /// use sinew::net::{TcpListener, TcpStream};
+    ///
+    /// let listeners = TcpListener::bind_reuse_port("127.0.0.1:0", 2)?;
+    /// let address = listeners[0].local_addr()?;
+    /// assert_eq!(address, listeners[1].local_addr()?);
+    /// let accepting = listeners.into_iter().map(|listener| sinew::spawn(move || {
+    ///     while let Ok((stream, _)) = listener.accept() {
+    ///         sinew::thread::spawn_local(move || std::io::copy(&mut &stream, &mut &stream));
+    ///     }
+    /// }));
+    /// let accepting: Vec<_> = accepting.collect();
+    /// TcpStream::connect(address)?;
+    /// for thread in accepting {
+    ///     thread.thread().cancel();
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn bind_reuse_port<A: ToSocketAddrs>(addr: A, count: usize) -> io::Result<Vec<TcpListener>> {
+        each_addr(addr, |addr| {
+            let mut addr = *addr;
+            let mut listeners = Vec::with_capacity(count);
+            for _ in 0..count {
+                let kind = socket2::Type::STREAM.nonblocking().cloexec();
+                let socket = socket2::Socket::new(socket2::Domain::for_address(addr), kind, None)?;
+                socket.set_reuse_address(true)?;
+                socket.set_reuse_port(true)?;
+                socket.bind(&addr.into())?;
+                socket.listen(socket::BACKLOG)?;
+                let listener = TcpListener(Socket::new(socket.into()));
+                addr.set_port(listener.local_addr()?.port());
+                listeners.push(listener);
+            }
+            Ok(listeners)
+        })
+    }
+
     /// The address that this listener is bound to.
     ///
     /// # Errors

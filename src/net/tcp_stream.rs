@@ -11,7 +11,8 @@ use std::{
 use super::{
     Shutdown, SocketAddr, ToSocketAddrs,
     macros::{common_methods, descriptor_traits, stream_methods, timeout_methods},
-    resolve::each_addr,
+    race,
+    resolve::all_addrs,
     socket::Socket,
     stream,
 };
@@ -41,19 +42,15 @@ use crate::{runtime::readiness::Direction, sys::socket};
 pub struct TcpStream(Socket);
 
 impl TcpStream {
-    /// Opens a connection. Of several addresses the first that answers is taken. A host name is looked up on the blocking
-    /// pool.
+    /// Opens a connection. A host name is looked up on the blocking pool.
+    ///
+    /// Several addresses are tried as RFC 8305 ("Happy Eyeballs") has it: the families in turns, each address 250 ms after
+    /// the one before, or at once when that fails. The first that answers is taken, and the other attempts are closed.
     ///
     /// # Errors
-    /// std's: that of the last address tried, or `InvalidInput` if there is none.
+    /// std's: that of the last address, or `InvalidInput` if there is none.
     pub fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
-        each_addr(addr, |addr| {
-            let stream = TcpStream::new(socket::inet(addr, libc::SOCK_STREAM)?);
-            if !socket::connect(stream.as_raw_fd(), &addr.into())? {
-                stream.0.finish_connect(None)?;
-            }
-            Ok(stream)
-        })
+        race::connect(&all_addrs(addr)?).map(TcpStream)
     }
 
     /// Opens a connection, and gives up after `timeout`.

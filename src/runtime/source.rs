@@ -22,7 +22,7 @@ use mio::Token;
 use super::{
     event::{Here, Waker, Woke},
     reactor::{Reactor, Shared},
-    readiness::{Direction, Node, Readiness},
+    readiness::{Direction, Listed, Node, Readiness},
 };
 use crate::{
     primitive::{Mutex, lock},
@@ -82,12 +82,7 @@ impl Source {
         };
         let node = Node::new(direction, here.waker());
         let Some(listed) = self.readiness.list(&node) else { return Ok(Woke::Event) };
-        // Looked at after listing: a reactor that goes away says so here first and wakes who is listed then.
-        if self.home.load(Ordering::Acquire) != here.reactor().id() {
-            self.settle(here.reactor())?;
-        } else if self.away.load(Ordering::Relaxed) != 0 {
-            self.away.store(0, Ordering::Relaxed);
-        }
+        self.hear_of(here)?;
         loop {
             let woke = here.wait(deadline);
             if listed.is_woken() {
@@ -97,6 +92,51 @@ impl Source {
                 return Ok(Woke::TimedOut);
             }
         }
+    }
+
+    /// The same for the first of several sources.
+    ///
+    /// # Errors
+    /// As [`Source::wait`].
+    pub(crate) fn wait_any(
+        here: Option<Here<'_>>,
+        sources: &[(&Arc<Source>, BorrowedFd<'_>)],
+        direction: Direction,
+        deadline: Option<Instant>,
+    ) -> io::Result<Woke> {
+        let Some(here) = here else {
+            let write = direction == Direction::Write;
+            let mut entries: Vec<_> = sources.iter().map(|&(_, fd)| socket::poll_entry(fd, write)).collect();
+            return Ok(if socket::wait_any(&mut entries, deadline)? { Woke::Event } else { Woke::TimedOut });
+        };
+        let nodes: Vec<_> = sources.iter().map(|_| Node::new(direction, here.waker())).collect();
+        let mut listed = Vec::with_capacity(nodes.len());
+        for (&(source, _), node) in sources.iter().zip(&nodes) {
+            let Some(entry) = source.readiness.list(node) else { return Ok(Woke::Event) };
+            listed.push(entry);
+            source.hear_of(here)?;
+        }
+        loop {
+            let woke = here.wait(deadline);
+            if listed.iter().any(Listed::is_woken) {
+                return Ok(Woke::Event);
+            }
+            if woke == Woke::TimedOut {
+                return Ok(Woke::TimedOut);
+            }
+        }
+    }
+
+    /// Registers the source, for which the running thread is listed, if need be. Looked at after listing: a reactor that goes
+    /// away says so here first and wakes who is listed then.
+    #[inline(always)]
+    fn hear_of(self: &Arc<Self>, here: Here<'_>) -> io::Result<()> {
+        if self.home.load(Ordering::Acquire) != here.reactor().id() {
+            self.settle(here.reactor())?;
+        } else if self.away.load(Ordering::Relaxed) != 0 {
+            self.away.store(0, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Waits on a worker whose reactor is not the one that hears of this source: registers it there if it should be.

@@ -6,8 +6,7 @@
 //! worker may block because of that. Options and addresses, which never block, are asked through std's own types.
 
 use std::{
-    io,
-    mem::{self, MaybeUninit},
+    io, mem,
     net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     time::Instant,
@@ -19,7 +18,7 @@ use super::address::RawAddr;
 
 /// How many connections may wait to be accepted: the kernel takes at most `net.core.somaxconn`, 4,096 by default. With
 /// std's 128 a burst of connects overflows it, and each connection that is dropped tries again after a second.
-const BACKLOG: c_int = 4096;
+pub(crate) const BACKLOG: c_int = 4096;
 
 #[cfg(not(target_vendor = "apple"))]
 const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
@@ -280,8 +279,17 @@ pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> io::Result<()> {
 /// Blocks the OS thread until the descriptor can perhaps be read (or written), or the deadline passes, which is
 /// `false`. An error or a hang-up counts as readiness: the call that follows will report it.
 pub(crate) fn wait(fd: BorrowedFd<'_>, write: bool, deadline: Option<Instant>) -> io::Result<bool> {
+    wait_any(&mut [poll_entry(fd, write)], deadline)
+}
+
+/// What [`wait_any`] is to wait for.
+pub(crate) fn poll_entry(fd: BorrowedFd<'_>, write: bool) -> libc::pollfd {
     let events = if write { libc::POLLOUT } else { libc::POLLIN };
-    let mut entry = MaybeUninit::new(libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 });
+    libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }
+}
+
+/// The same for the first of several descriptors.
+pub(crate) fn wait_any(entries: &mut [libc::pollfd], deadline: Option<Instant>) -> io::Result<bool> {
     loop {
         let timeout = match deadline {
             None => -1,
@@ -291,8 +299,8 @@ pub(crate) fn wait(fd: BorrowedFd<'_>, write: bool, deadline: Option<Instant>) -
                 c_int::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
             }
         };
-        // SAFETY: one entry, which the pointer names.
-        match checked(unsafe { libc::poll(entry.as_mut_ptr(), 1, timeout) }) {
+        // SAFETY: the pointer and the count name the entries.
+        match checked(unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, timeout) }) {
             Ok(0) if deadline.is_some_and(|at| at <= Instant::now()) => return Ok(false),
             Ok(0) => {}
             Ok(_) => return Ok(true),
