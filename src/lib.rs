@@ -33,7 +33,7 @@
 //! - [`sync`] has [`std::sync`]'s locks and more: semaphores, events. `use sinew::sync` replaces `use std::sync`.
 //! - [`channel`] has crossbeam-channel's names and signatures: channels, and `select!`.
 //! - [`net`] has [`std::net`]'s TCP and UDP types, and those of [`std::os::unix::net`].
-//! - [`io`] has `Watched`, which waits for any other descriptor.
+//! - [`io`] has `Watched`, which waits for any other descriptor, pipes, and copying between streams.
 //! - [`Runtime`] is a set of workers as a value. Programs that make none use a default one, which starts by itself.
 //! - [`thread::blocking`] is for calls that block the OS thread: files, other libraries' sockets, long computations.
 //! - [`coroutine`] has coroutines that need no runtime.

@@ -1,8 +1,19 @@
-//! Waiting for any descriptor, beside the sockets of [`net`](crate::net).
+//! Waiting for any descriptor, pipes, and copying between streams.
 //!
 //! [`Watched`] makes green threads wait for whatever can be polled: pipes, terminals, `eventfd`, `timerfd`, `inotify`,
-//! other libraries' sockets. The types of `net` are built on it.
+//! other libraries' sockets. The types of [`net`](crate::net) are built on it. The traits are std's: all of `std::io` works
+//! with these types.
 
+mod both_ways;
+pub(crate) mod cast;
+mod copy;
+mod pipe;
+mod split;
 pub(crate) mod watched;
 
+pub use both_ways::copy_bidirectional;
+pub(crate) use copy::Endpoint;
+pub use copy::copy;
+pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use split::{ReadHalf, ShutdownWrite, WriteHalf, split};
 pub use watched::Watched;

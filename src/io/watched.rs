@@ -7,8 +7,13 @@
 
 use std::{
     fmt,
+    fs::File,
     io::{self, IoSlice, IoSliceMut, Read, Write},
-    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+    net::TcpStream,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+        unix::net::UnixStream,
+    },
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,7 +33,7 @@ use crate::{
 /// threads may wait at once, in both directions, on a shared reference.
 ///
 /// Either hand a call over, which is made again whenever it gives `WouldBlock` ([`read_with`](Self::read_with),
-/// [`write_with`](Self::write_with), and [`Read`] and [`Write`] where the value has them), or wait until a call may
+/// [`write_with`](Self::write_with), and [`Read`] and [`Write`] over std's files, pipes and streams), or wait until a call may
 /// succeed ([`readable`](Self::readable), [`writable`](Self::writable)) and make it elsewhere.
 ///
 /// The value must keep its descriptor for as long as it is watched: else waits are for whatever has its number then. A
@@ -292,6 +297,11 @@ impl<T: AsFd> Watched<T> {
         }
     }
 
+    /// Watches another descriptor of the same open file, with its mode.
+    pub(super) fn another(&self, inner: T) -> Watched<T> {
+        Watched { blocked: self.blocked, ..Watched::new_as_is(inner) }
+    }
+
     /// What is known of the descriptor, for who waits in another way.
     pub(crate) fn source(&self) -> &Arc<Source> {
         &self.source.0
@@ -318,66 +328,67 @@ impl<T: AsFd + fmt::Debug> fmt::Debug for Watched<T> {
     }
 }
 
-/// Reads as the value does, and waits where that would block.
-impl<T: AsFd> Read for &Watched<T>
-where
-    for<'a> &'a T: Read,
-{
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.read_with(|mut inner| inner.read(buf))
-    }
+// For std's types one by one: an implementation for all types whose reference has the trait would ask for itself without
+// end wherever a function has the bound `for<'a> &'a T: Read` (rust-lang/rust#39959).
+macro_rules! read {
+    ($($type:ty),*) => {$(
+        /// Reads as the value does, and waits where that would block.
+        impl Read for &Watched<$type> {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.read_with(|mut inner| inner.read(buf))
+            }
 
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.read_with(|mut inner| inner.read_vectored(bufs))
-    }
+            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                self.read_with(|mut inner| inner.read_vectored(bufs))
+            }
+        }
+
+        /// Reads as the value does, and waits where that would block.
+        impl Read for Watched<$type> {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                (&*self).read(buf)
+            }
+
+            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                (&*self).read_vectored(bufs)
+            }
+        }
+    )*};
 }
 
-/// Writes as the value does, and waits where that would block.
-impl<T: AsFd> Write for &Watched<T>
-where
-    for<'a> &'a T: Write,
-{
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.write_with(|mut inner| inner.write(buf))
-    }
+macro_rules! write {
+    ($($type:ty),*) => {$(
+        /// Writes as the value does, and waits where that would block.
+        impl Write for &Watched<$type> {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.write_with(|mut inner| inner.write(buf))
+            }
 
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.write_with(|mut inner| inner.write_vectored(bufs))
-    }
+            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.write_with(|mut inner| inner.write_vectored(bufs))
+            }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.write_with(|mut inner| inner.flush())
-    }
+            fn flush(&mut self) -> io::Result<()> {
+                self.write_with(|mut inner| inner.flush())
+            }
+        }
+
+        /// Writes as the value does, and waits where that would block.
+        impl Write for Watched<$type> {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                (&*self).write(buf)
+            }
+
+            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                (&*self).write_vectored(bufs)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                (&*self).flush()
+            }
+        }
+    )*};
 }
 
-/// Reads as the value does, and waits where that would block.
-impl<T: AsFd> Read for Watched<T>
-where
-    for<'a> &'a T: Read,
-{
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-}
-
-/// Writes as the value does, and waits where that would block.
-impl<T: AsFd> Write for Watched<T>
-where
-    for<'a> &'a T: Write,
-{
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        (&*self).flush()
-    }
-}
+read!(File, io::PipeReader, TcpStream, UnixStream);
+write!(File, io::PipeWriter, TcpStream, UnixStream);

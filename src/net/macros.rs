@@ -189,6 +189,22 @@ macro_rules! stream_methods {
             }
         }
 
+        impl crate::io::ShutdownWrite for $type {
+            fn shutdown_write(&self) -> io::Result<()> {
+                self.shutdown(Shutdown::Write)
+            }
+        }
+
+        impl crate::io::Endpoint for $type {
+            fn is_patient(&self) -> bool {
+                self.0.is_patient()
+            }
+
+            fn ready(&self, direction: Direction) -> io::Result<()> {
+                self.0.ready(direction, None).map(drop)
+            }
+        }
+
         impl Read for &$type {
             #[inline]
             fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {

@@ -11,15 +11,14 @@
 //! that implements the trait is asked in place: it may hold anything, so it cannot be lent to another OS thread.
 
 use std::{
-    any::TypeId,
     io,
-    marker::PhantomData,
     net::{IpAddr, SocketAddr, ToSocketAddrs},
     panic::resume_unwind,
 };
 
 use crate::{
     Cancelled,
+    io::cast::cast,
     runtime::{blocking::blocking, event::Here},
     sync::Semaphore,
     thread::Builder,
@@ -174,36 +173,6 @@ fn named<A>(addr: &A) -> Option<Name<'_>> {
         return Some(pair(host, *port));
     }
     None
-}
-
-/// `value` as a `B`, if `A` is `B` up to lifetimes, all of which in `B` the caller makes those of the borrow.
-fn cast<'a, A, B: 'a>(value: &'a A) -> Option<&'a B> {
-    // SAFETY: the types are the same up to lifetimes. Those inside `A` outlive the borrow `'a`, since `A` is well-formed
-    // behind it, and the private callers above name no lifetime in `B` that is longer, and no mutable reference.
-    if type_id::<A>() == type_id::<B>() { Some(unsafe { &*(&raw const *value).cast::<B>() }) } else { None }
-}
-
-/// A type's identity with its lifetimes erased: the technique of dtolnay's `typeid` crate.
-fn type_id<T: ?Sized>() -> TypeId {
-    trait Identity {
-        fn id(&self) -> TypeId
-        where
-            Self: 'static;
-    }
-    impl<T: ?Sized> Identity for PhantomData<T> {
-        fn id(&self) -> TypeId
-        where
-            Self: 'static,
-        {
-            TypeId::of::<T>()
-        }
-    }
-    let of = PhantomData::<T>;
-    let of: &dyn Identity = &of;
-    // SAFETY: only the bound of the object changes. The method behind it reads nothing of `T` but its identity, and code
-    // does not depend on lifetimes.
-    let of: &(dyn Identity + 'static) = unsafe { std::mem::transmute(of) };
-    of.id()
 }
 
 #[cfg(test)]

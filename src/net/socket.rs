@@ -166,9 +166,15 @@ impl Socket {
         self.watched.source()
     }
 
-    /// Waits until the operating system says that a write would not block; `false` if the deadline passes first.
-    pub(super) fn writable(&self, deadline: Option<Instant>) -> io::Result<bool> {
-        self.watched.ready(Direction::Write, deadline)
+    /// Waits until the operating system says that a call would not block; `false` if the deadline passes first.
+    pub(super) fn ready(&self, direction: Direction, deadline: Option<Instant>) -> io::Result<bool> {
+        self.watched.ready(direction, deadline)
+    }
+
+    /// Whether calls wait for ever: no timeout is set, nor the mode that never waits.
+    pub(super) fn is_patient(&self) -> bool {
+        let none = |direction| self.modes.deadline(direction).is_none();
+        !self.is_nonblocking() && none(Direction::Read) && none(Direction::Write)
     }
 }
 

@@ -13,5 +13,7 @@ pub(crate) mod report;
 pub(crate) mod signal;
 #[cfg(not(loom))]
 pub(crate) mod socket;
+#[cfg(all(not(loom), any(target_os = "linux", target_os = "android")))]
+pub(crate) mod transfer;
 #[cfg(not(loom))]
 pub(crate) mod valgrind;

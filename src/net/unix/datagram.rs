@@ -218,7 +218,7 @@ impl UnixDatagram {
     /// socket that is. If that cannot be had, a short sleep takes its place.
     #[cold]
     fn await_room(&self, to: &RawAddr, deadline: Option<Instant>) -> io::Result<()> {
-        if !self.0.writable(deadline)? {
+        if !self.0.ready(Direction::Write, deadline)? {
             return Ok(());
         }
         let other = Self::unbound().and_then(|other| {
@@ -226,7 +226,7 @@ impl UnixDatagram {
             Ok(other)
         });
         match other {
-            Ok(other) => other.0.writable(deadline).map(drop),
+            Ok(other) => other.0.ready(Direction::Write, deadline).map(drop),
             Err(_) => {
                 thread::sleep(Duration::from_millis(1));
                 Ok(())

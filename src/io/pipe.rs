@@ -1,0 +1,159 @@
+//! Pipes whose ends suspend the calling thread only.
+
+use std::{
+    fmt,
+    io::{self, IoSlice, IoSliceMut, Read, Write},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+};
+
+use super::Watched;
+
+/// Makes a pipe: what is written into the second is read from the first. [`std::io::pipe`], whose ends suspend the calling
+/// thread only.
+///
+/// # Errors
+/// The operating system's, such as too many open files.
+///
+/// # Examples
+/// ```
+/// use std::io::{Read, Write};
+///
+/// let (mut reader, mut writer) = sinew::io::pipe()?;
+/// let writing = sinew::spawn(move || writer.write_all(b"hello"));
+/// let mut text = String::new();
+/// reader.read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// writing.join().unwrap()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((reader.try_into()?, writer.try_into()?))
+}
+
+/// The reading end of a [`pipe`]. See [`std::io::PipeReader`]. Its descriptor is in non-blocking mode, until it is turned
+/// into std's type; clones share that mode, so it should be turned when it is the last.
+///
+/// # Cancellation
+/// A read can be cancelled while it waits, and has then taken nothing.
+pub struct PipeReader(Watched<io::PipeReader>);
+
+/// The writing end of a [`pipe`]. See [`std::io::PipeWriter`]. Its descriptor is in non-blocking mode, until it is turned
+/// into std's type; clones share that mode, so it should be turned when it is the last.
+///
+/// # Cancellation
+/// A write can be cancelled while it waits, and has then written nothing.
+pub struct PipeWriter(Watched<io::PipeWriter>);
+
+/// What both ends have alike.
+macro_rules! end {
+    ($type:ident) => {
+        impl $type {
+            /// Another handle to the same end.
+            ///
+            /// # Errors
+            /// The operating system's, such as too many open files.
+            pub fn try_clone(&self) -> io::Result<$type> {
+                // The mode is shared, so the clone's is right already; it gives back what the first would.
+                Ok($type(self.0.another(self.0.get_ref().try_clone()?)))
+            }
+
+            /// The descriptor with its readiness.
+            pub(super) fn watched(&self) -> &Watched<io::$type> {
+                &self.0
+            }
+        }
+
+        impl TryFrom<io::$type> for $type {
+            type Error = io::Error;
+
+            /// Takes std's end over, and sets it to non-blocking mode.
+            fn try_from(end: io::$type) -> io::Result<$type> {
+                Watched::new(end).map($type)
+            }
+        }
+
+        impl From<$type> for io::$type {
+            /// Gives the end to std, in the mode that it had at first.
+            fn from(end: $type) -> io::$type {
+                end.0.into_inner()
+            }
+        }
+
+        impl From<$type> for OwnedFd {
+            /// Gives the descriptor away, in the mode that it had at first.
+            fn from(end: $type) -> OwnedFd {
+                end.0.into_inner().into()
+            }
+        }
+
+        impl AsFd for $type {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.0.as_fd()
+            }
+        }
+
+        impl AsRawFd for $type {
+            fn as_raw_fd(&self) -> RawFd {
+                self.0.as_raw_fd()
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self.0.get_ref(), f)
+            }
+        }
+    };
+}
+
+end!(PipeReader);
+end!(PipeWriter);
+
+impl Read for &PipeReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&self.0).read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&self.0).read_vectored(bufs)
+    }
+}
+
+impl Read for PipeReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self).read_vectored(bufs)
+    }
+}
+
+impl Write for &PipeWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&self.0).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&self.0).write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Write for PipeWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
