@@ -24,7 +24,8 @@ fn a_few_seconds_are_clean_and_do_everything() {
     assert!(table.contains("every book balanced"), "{table}");
     let mut rows = table.lines().filter(|line| line.starts_with("  ")).skip(1);
     assert!(rows.clone().count() > 100, "{table}");
-    let idle = rows.find(|row| row.split("  ").any(|value| value.trim() == "0"));
+    // Kinds, not steps: a second may be short for the rarest of those.
+    let idle = rows.find(|row| !row.starts_with("    ") && row.split("  ").any(|value| value.trim() == "0"));
     assert_eq!(idle, None, "{table}");
 }
 

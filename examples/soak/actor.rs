@@ -119,7 +119,8 @@ impl Actor {
             step(own, self);
             self.taken[number].1 += 1;
             self.card.moved.fetch_add(1, Ordering::Relaxed);
-            if self.random.one_in(2) {
+            // Whoever has finished must not be cancelled any more: another life would wait for what this one has had.
+            if self.random.one_in(2) && !self.finished {
                 thread::yield_now();
             }
         }

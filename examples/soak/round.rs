@@ -120,6 +120,8 @@ pub(crate) fn run(
         this.attend()?;
         if start.elapsed() < LENGTH + LINGER {
             disturb(world, this.mood, &mut random);
+        } else {
+            over.store(true, Ordering::Release);
         }
         std::thread::sleep(random.micros(1_000));
     }
@@ -165,11 +167,7 @@ fn disturb(world: &World, mood: Mood, random: &mut Random) {
             Arc::clone(&roster[random.below(roster.len())])
         };
         match mood.cancels {
-            Some(times) if random.one_in(times) => {
-                if somebody.cancellable {
-                    somebody.cancel();
-                }
-            }
+            Some(times) if somebody.cancellable && random.one_in(times) => somebody.cancel(),
             _ if mood.unparks => somebody.unpark(),
             _ => {}
         }
@@ -265,7 +263,8 @@ impl Round<'_> {
             }
             let Slot { scene, part, .. } = self.slots.swap_remove(slot);
             locked(&self.world.roster).swap_remove(slot);
-            self.world.driver_does(format!("waits for {} actors to end", self.slots.len()));
+            let left = self.slots.len();
+            self.world.driver_does(format!("waits for {left} actors of round {} to end", self.seed[1]));
             self.scenes[scene].parts[part].alive -= 1;
             self.go_on(scene);
         }

@@ -115,7 +115,7 @@ impl Caller {
     fn fed(&mut self, actor: &mut Actor) {
         let (sender, receiver) = bounded(1);
         let feeder = thread::spawn(move || (0..10).for_each(|number: usize| _ = sender.send(number)));
-        let doubles = Generator::<usize>::new(move |y| receiver.iter().for_each(|number| _ = y.yield_(2 * number)));
+        let doubles = Generator::<usize>::new(move |y| receiver.iter().for_each(|number| y.yield_(2 * number)));
         let sum: usize = doubles.sum();
         actor.check(sum == 90, || format!("twice the numbers under 10 give {sum}"));
         actor.check(feeder.join().is_ok(), || "the feeder failed".into());
