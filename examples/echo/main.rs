@@ -19,6 +19,8 @@ mod progress;
 mod report;
 mod server;
 mod split;
+#[path = "../common/thousands.rs"]
+mod thousands;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -27,10 +29,11 @@ use std::sync::Arc;
 
 use args::{Args, HELP, Role};
 use client::Load;
-use report::{Counts, Figures, thousands};
+use report::{Counts, Figures};
 use server::Server;
 use sinew::Runtime;
 use split::ServerProcess;
+use thousands::thousands;
 
 /// The exit code for a wrong command line, or a limit that is too low.
 const USAGE: u8 = 2;

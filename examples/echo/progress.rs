@@ -11,7 +11,7 @@ use sinew::JoinHandle;
 
 use crate::args::Args;
 use crate::client::Load;
-use crate::report::thousands;
+use crate::thousands::thousands;
 
 const EVERY: Duration = Duration::from_millis(100);
 const STALLED: Duration = Duration::from_secs(60);

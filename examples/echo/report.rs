@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::thousands::thousands;
+
 /// How many failures are told in words; the rest are only counted.
 const TOLD: u64 = 5;
 
@@ -148,19 +150,6 @@ impl Figures {
         row("wrong bytes", &thousands(self.wrong), "");
         row("lost connections", &thousands(self.lost), "");
     }
-}
-
-/// A number with a comma between each three digits.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A duration in the unit that suits it, to a tenth.
