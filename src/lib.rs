@@ -84,6 +84,8 @@
 #[path = "../arch/mod.rs"]
 mod arch;
 #[cfg(not(loom))]
+pub mod cancel;
+#[cfg(not(loom))]
 pub mod channel;
 #[cfg(not(loom))]
 pub mod coroutine;
@@ -105,6 +107,8 @@ mod sys;
 mod task;
 #[cfg(not(loom))]
 pub mod thread;
+#[cfg(not(loom))]
+pub mod time;
 
 #[cfg(not(loom))]
 pub use runtime::Runtime;

@@ -101,8 +101,9 @@ impl Current<'_> {
     }
 
     /// Keeps the thread from being cancelled while the result lives.
-    pub(crate) fn mask(&self) -> Option<Mask<'_>> {
-        self.green.map(|(_, task)| Mask::new(task))
+    pub(crate) fn mask(&self) -> Mask<'_> {
+        // SAFETY: the current thread's header, which lives while the thread does anything.
+        unsafe { Mask::of(self.name.0) }
     }
 
     /// The same while code of the user's runs, which may suspend a coroutine: none if this is one. It could be resumed by another thread
@@ -133,10 +134,7 @@ impl Current<'_> {
             (Some((worker, task)), Some(deadline)) => {
                 wait::wait_until_or_cancelled(worker, task, wake::EXACT, deadline)
             }
-            (None, _) => os::with_current(|current| match current.extra().parker.wait(wake::EXACT, deadline) {
-                0 => Ending::TimedOut,
-                bits => Ending::Woken(bits),
-            }),
+            (None, _) => os::wait(wake::EXACT, deadline),
         })
     }
 
@@ -158,9 +156,7 @@ impl Current<'_> {
     /// doing the answer may have changed (rule 16), and to return would be to say that the wait was successful.
     #[cold]
     pub(crate) fn raise(&self) -> ! {
-        match self.green {
-            Some((_, task)) => wait::raise_now(task),
-            None => unreachable!("an OS thread is not cancelled"),
-        }
+        // SAFETY: the current thread's header, which lives while the thread does anything.
+        wait::raise_now(unsafe { self.name.0.as_ref() })
     }
 }

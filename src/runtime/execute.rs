@@ -40,7 +40,7 @@ impl Worker {
         }
         // SAFETY: the payload holds the closure, and runs or is refused once.
         unsafe {
-            if self.closing.get() || header.pending.get() & wake::CANCEL != 0 {
+            if self.closing.get() || header.pending.get() & wake::CANCEL != 0 && wait::is_cancelled(header) {
                 (header.vtable.refuse)(task);
             } else {
                 (header.vtable.run)(task);

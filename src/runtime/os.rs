@@ -1,13 +1,19 @@
 //! Headers for OS threads that are not workers: what `current`, `park` and `join` use there.
 
+use super::{
+    region,
+    wait::{Ending, raise_now},
+};
 use crate::{
     primitive::Ordering,
-    task::{OS_THREAD, Task, TaskRef, block, payload},
+    task::{OS_THREAD, Task, TaskRef, block, payload, wake},
 };
 use std::{
     cell::Cell,
+    io,
     mem::ManuallyDrop,
     ptr::{self, NonNull},
+    time::Instant,
 };
 
 /// This OS thread's header; its locals are dropped when the OS thread ends.
@@ -71,4 +77,59 @@ pub(crate) fn try_with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
 /// Names this OS thread where a raw header is wanted.
 pub(crate) fn current() -> NonNull<Task> {
     with_current(|current| current.as_ptr())
+}
+
+/// Blocks this OS thread until one of `want` arrives, the deadline passes, or the part of its run that it is in is cancelled: there is
+/// no cancelling an OS thread as a whole.
+pub(crate) fn wait(want: u8, deadline: Option<Instant>) -> Ending {
+    with_current(|current| {
+        let parker = &current.extra().parker;
+        let end = |bits| if bits & want == 0 { Ending::TimedOut } else { Ending::Woken(bits & want) };
+        if !region::may_cancel(current) {
+            return end(parker.wait(want, deadline));
+        }
+        let bits = parker.take(want);
+        if bits != 0 {
+            return Ending::Woken(bits);
+        }
+        loop {
+            region::look_at_clock(current);
+            if region::target(current).is_some() {
+                return Ending::Cancelled;
+            }
+            let first = region::next_deadline(current);
+            let earlier = first.filter(|&first| deadline.is_none_or(|deadline| first < deadline));
+            let bits = parker.wait(want | wake::CANCEL, earlier.or(deadline));
+            if bits & want != 0 || bits == 0 && earlier.is_none() {
+                return end(bits);
+            }
+        }
+    })
+}
+
+/// Has this OS thread wait by a system call that knows nothing of its wakes, and gives whether it succeeded by the deadline that it is
+/// told. Unwinds if the deadline of a part of the thread's run passes first. A cancellation by other means is seen before and after.
+pub(crate) fn wait_by(
+    deadline: Option<Instant>,
+    wait: impl Fn(Option<Instant>) -> io::Result<bool>,
+) -> io::Result<bool> {
+    with_current(|current| {
+        if !region::may_cancel(current) {
+            return wait(deadline);
+        }
+        loop {
+            region::look_at_clock(current);
+            if region::target(current).is_some() {
+                raise_now(current);
+            }
+            let first = region::next_deadline(current);
+            let earlier = first.filter(|&first| deadline.is_none_or(|deadline| first < deadline));
+            if wait(earlier.or(deadline))? {
+                return Ok(true);
+            }
+            if earlier.is_none() {
+                return Ok(false);
+            }
+        }
+    })
 }

@@ -11,7 +11,7 @@ use super::{
     inbox::{Inbox, Link},
     reactor::Reactor,
     shared_queue::SharedQueue,
-    timer::Wheel,
+    timer::{Alarm, Wheel},
 };
 use crate::{
     arch::Context,
@@ -173,7 +173,7 @@ pub(crate) struct Worker {
     pub(crate) spare: UnsafeCell<Vec<Stack>>,
     /// Unstarted threads for which no stack could be had.
     pub(crate) stackless: List,
-    pub(crate) wheel: UnsafeCell<Wheel<NonNull<Task>>>,
+    pub(crate) wheel: UnsafeCell<Wheel<Alarm>>,
     /// When this worker last stole, and how many threads it asked for.
     pub(crate) last_steal: Cell<Option<Instant>>,
     pub(crate) loot: Cell<usize>,

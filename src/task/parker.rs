@@ -23,6 +23,14 @@ impl Parker {
         self.arrived.notify_all();
     }
 
+    /// Takes those of `want` that are there.
+    pub(crate) fn take(&self, want: u8) -> u8 {
+        let mut pending = self.lock();
+        let got = *pending & want;
+        *pending &= !got;
+        got
+    }
+
     /// Blocks until some of `want` are there and takes those; 0 when the deadline passed first.
     pub(crate) fn wait(&self, want: u8, deadline: Option<Instant>) -> u8 {
         let mut pending = self.lock();
