@@ -172,7 +172,7 @@ impl Socket {
         {
             let nanos = options.timeout(direction).load(Ordering::Relaxed);
             if nanos != 0 {
-                *deadline = Instant::now().checked_add(Duration::from_nanos(nanos));
+                *deadline = crate::runtime::clock::now().checked_add(Duration::from_nanos(nanos));
             }
         }
         self.source.0.wait(here, self.as_fd(), direction, *deadline)

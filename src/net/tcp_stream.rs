@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
     mem::ManuallyDrop,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{Shutdown, SocketAddr, ToSocketAddrs, macros::descriptor_traits, resolve::each_addr, socket::Socket};
@@ -76,7 +76,7 @@ impl TcpStream {
         if timeout.is_zero() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "cannot set a 0 duration timeout"));
         }
-        if stream.0.finish_connect(Instant::now().checked_add(timeout))? {
+        if stream.0.finish_connect(crate::runtime::clock::now().checked_add(timeout))? {
             Ok(stream)
         } else {
             Err(io::Error::new(io::ErrorKind::TimedOut, "connection timed out"))

@@ -35,10 +35,18 @@ impl Clock {
         self.origin + Duration::from_nanos(self.advanced.load(Ordering::Acquire))
     }
 
+    /// Says when a worker's next timer is due, while it sleeps.
+    pub(crate) fn announce(&self, to: &AtomicU64, deadline: Option<Instant>) {
+        to.store(deadline.map_or(u64::MAX, |deadline| self.nanos(deadline)), Ordering::SeqCst);
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Moves a paused clock on to a point in time, unless that has passed.
     pub(crate) fn advance_to(&self, to: Instant) {
-        let nanos = to.saturating_duration_since(self.origin).as_nanos();
-        self.advanced.fetch_max(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::AcqRel);
+        self.advanced.fetch_max(self.nanos(to), Ordering::AcqRel);
     }
 }
 
@@ -60,6 +68,15 @@ pub(crate) fn now() -> Instant {
 }
 
 impl Inner {
+    /// Moves the paused clock on to an announced deadline; false if there is none.
+    pub(crate) fn jump(&self, alarm: u64) -> bool {
+        let to = self.clock.origin.checked_add(Duration::from_nanos(alarm)).filter(|_| alarm != u64::MAX);
+        if let Some(to) = to {
+            self.advance_clock(to);
+        }
+        to.is_some()
+    }
+
     /// Moves the paused clock on and has every worker look at its timers.
     pub(crate) fn advance_clock(&self, to: Instant) {
         self.clock.advance_to(to);

@@ -13,6 +13,7 @@ use std::{
     io,
     mem::ManuallyDrop,
     ptr::{self, NonNull},
+    task::Waker,
     time::Instant,
 };
 
@@ -21,16 +22,48 @@ struct Own(ManuallyDrop<TaskRef>);
 
 impl Own {
     fn new() -> Self {
-        let block = block::allocate_outside(block::class_for(0), 0);
-        let header = Task::new(&payload::NONE, block::class_for(0), 1);
-        header.home.store(OS_THREAD, Ordering::Relaxed);
-        // SAFETY: nobody else sees the header yet; the block is ours and large enough; its one reference is this one.
-        unsafe {
-            // The parker comes with it, so that nobody who wakes this thread has to make one.
-            header.set_name(std::thread::current().name().map(Box::from));
-            block.write(header);
-            Self(ManuallyDrop::new(TaskRef::from_raw(block)))
-        }
+        Self(ManuallyDrop::new(header(std::thread::current().name().map(Box::from))))
+    }
+}
+
+/// A header without a thread, whose wakes go to its parker.
+fn header(name: Option<Box<str>>) -> TaskRef {
+    let block = block::allocate_outside(block::class_for(0), 0);
+    let header = Task::new(&payload::NONE, block::class_for(0), 1);
+    header.home.store(OS_THREAD, Ordering::Relaxed);
+    // SAFETY: nobody else sees the header yet; the block is ours and large enough; its one reference is this one.
+    unsafe {
+        // The parker comes with it, so that nobody who wakes this thread has to make one.
+        header.set_name(name);
+        block.write(header);
+        TaskRef::from_raw(block)
+    }
+}
+
+/// What stands for a future where a thread is to be named that waits: its wakes go to the future's waker.
+pub(crate) struct Proxy(TaskRef);
+
+impl Proxy {
+    pub(crate) fn new(waker: Waker) -> Self {
+        let header = header(None);
+        header.extra().parker.set_waker(waker);
+        Self(header)
+    }
+
+    pub(crate) fn as_ptr(&self) -> NonNull<Task> {
+        self.0.as_ptr()
+    }
+
+    /// Whether its exact wake has come; if not, `waker` is told when it does.
+    pub(crate) fn poll(&self, waker: &Waker) -> bool {
+        let parker = &self.0.extra().parker;
+        parker.set_waker(waker.clone());
+        parker.has(wake::EXACT)
+    }
+
+    /// Blocks the OS thread until its exact wake has come, which is on its way.
+    pub(crate) fn wait(&self) {
+        self.0.extra().parker.wait(wake::EXACT, None);
     }
 }
 

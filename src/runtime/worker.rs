@@ -208,6 +208,8 @@ pub(crate) struct Shared {
     pub(crate) expects: AtomicBool,
     /// The worker is to cool its stacks when it has nothing to do.
     pub(crate) cool: AtomicBool,
+    /// While the worker sleeps and the clock is paused: when its next timer is due.
+    pub(crate) alarm: AtomicU64,
     pub(crate) counters: Counters,
 }
 
@@ -281,6 +283,7 @@ impl Worker {
                 stuck: AtomicBool::new(false),
                 expects: AtomicBool::new(false),
                 cool: AtomicBool::new(false),
+                alarm: AtomicU64::new(u64::MAX),
                 counters: Counters::default(),
             },
             reactor,

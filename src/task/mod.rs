@@ -33,6 +33,7 @@ pub(crate) mod parker;
 pub(crate) mod payload;
 pub(crate) mod reference;
 pub(crate) mod state;
+pub(crate) mod vars;
 pub(crate) mod wake;
 
 use crate::{
@@ -112,6 +113,7 @@ pub(crate) struct Extra {
     pub(crate) locals: locals::Locals,
     pub(crate) parker: parker::Parker,
     pub(crate) requests: cancel::Requests,
+    pub(crate) vars: vars::Vars,
     /// The innermost part of its run that has a cancellation of its own, an address of a `runtime::region::Region`; the owner's.
     pub(crate) regions: Cell<*const ()>,
 }
@@ -123,6 +125,7 @@ impl Default for Extra {
             locals: locals::Locals::default(),
             parker: parker::Parker::default(),
             requests: cancel::Requests::default(),
+            vars: vars::Vars::default(),
             regions: Cell::new(ptr::null()),
         }
     }

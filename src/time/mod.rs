@@ -29,9 +29,11 @@
 //! - OS threads keep the machine's time.
 
 mod instant;
+mod interval;
 mod timeout;
 
 pub use instant::{Instant, advance};
+pub use interval::{Interval, MissedTicks, interval, interval_at};
 #[doc(no_inline)]
 pub use std::time::Duration;
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at, timeout_with};
