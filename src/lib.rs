@@ -96,9 +96,9 @@ pub mod coroutine;
 #[cfg(not(loom))]
 pub mod future;
 #[cfg(not(loom))]
-pub mod group;
-#[cfg(not(loom))]
 pub mod generator;
+#[cfg(not(loom))]
+pub mod group;
 #[cfg(not(loom))]
 pub mod guide;
 #[cfg(not(loom))]

@@ -88,7 +88,10 @@ fn without_errors_the_body_and_the_threads_have_results() {
                 let one = group.spawn(|| Ok::<_, ()>(text.len()));
                 let other = group.clone();
                 group.spawn(move || {
-                    other.spawn(|| Ok(thread::yield_now()));
+                    other.spawn(|| {
+                        thread::yield_now();
+                        Ok(())
+                    });
                     Ok(())
                 });
                 Ok(one.join().unwrap().unwrap())
@@ -109,7 +112,10 @@ fn a_panic_cancels_the_others_and_goes_on_in_the_caller() {
                     thread::sleep(Duration::from_millis(1));
                     resume_unwind(Box::new("bomb"))
                 });
-                group.spawn(|| Ok(thread::park()));
+                group.spawn(|| {
+                    thread::park();
+                    Ok(())
+                });
                 thread::park();
                 Ok(())
             });
@@ -131,11 +137,6 @@ fn a_cancellation_or_a_deadline_from_outside_ends_all() {
             for body_waits in [true, false] {
                 let result = time::timeout(Duration::from_millis(5), || {
                     group(|group| {
-                        let began = sinew::sync::Barrier::new(2);
-                        thread::scope(|scope| {
-                            scope.spawn(|| began.wait());
-                            began.wait();
-                        });
                         let ended = &ended;
                         let began = Arc::new(sinew::sync::Event::new());
                         let begins = began.clone();
@@ -147,7 +148,7 @@ fn a_cancellation_or_a_deadline_from_outside_ends_all() {
                             thread::park();
                             Ok(())
                         });
-                        let _began = cancel_free(|| began.wait());
+                        sinew::cancel::shield(|| began.wait());
                         if body_waits {
                             thread::park();
                         }
@@ -164,17 +165,16 @@ fn a_cancellation_or_a_deadline_from_outside_ends_all() {
     on_workers(|| {
         let handle = spawn_started(|| {
             group(|group| {
-                group.spawn(|| Ok::<_, ()>(thread::park()));
+                group.spawn(|| {
+                    thread::park();
+                    Ok::<_, ()>(())
+                });
                 Ok(())
             })
         });
         handle.cancel();
         assert_cancelled(handle);
     });
-}
-
-fn cancel_free<T>(f: impl FnOnce() -> T) -> T {
-    sinew::cancel::shield(f)
 }
 
 #[test]
