@@ -64,6 +64,35 @@ fn timeouts_and_waits_are_on_it() {
 }
 
 #[test]
+fn every_wait_with_a_limit_is_on_it() {
+    on_paused(|| {
+        let (mutex, rwlock) = (sync::Mutex::new(()), sync::RwLock::new(()));
+        let (held, _written) = (mutex.lock().unwrap(), rwlock.write().unwrap());
+        let waits: [(&str, &dyn Fn()); 9] = [
+            ("sleep", &|| thread::sleep(HOUR)),
+            ("park", &|| thread::park_timeout(HOUR)),
+            ("mutex", &|| assert!(mutex.try_lock_for(HOUR).is_err())),
+            ("read", &|| assert!(rwlock.try_read_for(HOUR).is_err())),
+            ("semaphore", &|| assert!(sync::Semaphore::new(0).acquire_timeout(1, HOUR).is_err())),
+            ("event", &|| assert!(!sync::Event::new().wait_timeout(HOUR))),
+            ("notify", &|| assert!(!sync::Notify::new().wait_timeout(HOUR))),
+            ("token", &|| assert!(!sinew::cancel::CancelToken::new().wait_timeout(HOUR))),
+            ("condvar", &|| {
+                let other = sync::Mutex::new(());
+                let waited = sync::Condvar::new().wait_timeout_while(other.lock().unwrap(), HOUR, |()| true);
+                assert!(waited.unwrap().1.timed_out());
+            }),
+        ];
+        for (name, wait) in waits {
+            let start = Instant::now();
+            wait();
+            assert_eq!(start.elapsed(), HOUR, "{name}");
+        }
+        drop(held);
+    });
+}
+
+#[test]
 fn threads_that_wake_each_other_hold_it() {
     on_paused(|| {
         let start = Instant::now();

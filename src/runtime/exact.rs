@@ -1,7 +1,6 @@
 //! The current thread, as wait lists see it: its name, and the wait for the one wake that a grant brings (`wake::EXACT`).
 
 use super::{
-    carrier::Carrier,
     os,
     wait::{self, Ending},
     worker::Worker,
@@ -104,17 +103,6 @@ impl Current<'_> {
     pub(crate) fn mask(&self) -> Mask<'_> {
         // SAFETY: the current thread's header, which lives while the thread does anything.
         unsafe { Mask::of(self.name.0) }
-    }
-
-    /// The same while code of the user's runs, which may suspend a coroutine: none if this is one. It could be resumed by another thread
-    /// (rule 9), and this one would stay masked, and have its mask taken off by that.
-    pub(crate) fn mask_own_frames(&self) -> Option<Mask<'_>> {
-        let here = 0_u8;
-        let (_, task) = self.green?;
-        // SAFETY: a running green thread has a carrier, whose record lives as long as it runs.
-        let stack = unsafe { (*task.carrier.get().cast::<Carrier>()).stack() };
-        let addresses = stack.limit().addr()..stack.top().addr();
-        addresses.contains(&std::hint::black_box(&raw const here).addr()).then(|| Mask::new(task))
     }
 
     /// Suspends the thread until its wake comes, the deadline passes or the thread is cancelled. Does not unwind.

@@ -16,9 +16,9 @@
 //!
 //! # Coroutines (rule 9)
 //!
-//! A coroutine that suspends itself inside regions takes them along: [`detach`] removes from the thread's list those that lie on the
-//! coroutine's stack, with their timers, and [`attach`] puts them into the list of whichever thread resumes it. A deadline that has
-//! passed meanwhile takes effect there.
+//! A coroutine that suspends itself inside regions takes them along: [`take`] removes from the thread's list those that were entered
+//! since the coroutine was resumed, with their timers, and [`bring`] puts them into the list of whichever thread resumes it. A deadline
+//! that has passed meanwhile takes effect there. See `coroutine::baggage`.
 
 use super::{
     children, clock,
@@ -27,6 +27,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
+    coroutine::baggage::{self, Keeper},
     primitive::{AtomicBool, Ordering},
     task::{Task, cancel::Cancelled, flag, wake},
 };
@@ -34,7 +35,6 @@ use std::{
     any::Any,
     cell::{Cell, UnsafeCell},
     marker::PhantomPinned,
-    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     ptr::{self, NonNull},
     sync::Arc,
@@ -81,17 +81,7 @@ pub(crate) enum Target {
     Thread,
 }
 
-std::thread_local! {
-    /// How many regions there are in the lists of this OS thread's threads.
-    static OPEN: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Whether any thread of this OS thread is inside a region: what a coroutine asks before it suspends itself.
-#[inline]
-#[allow(dead_code, reason = "for coroutines")]
-pub(crate) fn any_open() -> bool {
-    OPEN.get() != 0
-}
+static KEEPER: Keeper = Keeper { innermost, take, bring };
 
 impl Region {
     fn with(is_shield: bool, deadline: Option<Instant>, source: Option<NonNull<dyn Source>>) -> Self {
@@ -173,8 +163,12 @@ impl Region {
         self.unset_alarm();
         self.deadline.set(deadline);
         self.expired.set(false);
-        // SAFETY: a region that is used here is in its thread's list.
-        unsafe { self.set_alarm(&*self.thread.get()) };
+        // SAFETY: the header of the current thread, in whose list it is; without one it sets its alarm when it is entered again.
+        unsafe {
+            if let Some(thread) = self.thread.get().as_ref() {
+                self.set_alarm(thread);
+            }
+        }
         true
     }
 
@@ -217,7 +211,7 @@ impl Region {
         let list = &header.extra().regions;
         self.thread.set(thread.as_ptr());
         self.outer.set(list.replace(ptr::from_ref(self).cast()).cast());
-        OPEN.set(OPEN.get() + 1);
+        baggage::opened(&KEEPER);
         // SAFETY: as promised.
         unsafe { self.set_alarm(header) };
         if let Some(source) = self.source
@@ -241,7 +235,7 @@ impl Region {
         let list = &header.extra().regions;
         debug_assert!(ptr::eq(list.get(), ptr::from_ref(self).cast()), "regions end in the order of a stack");
         list.set(self.outer.get().cast());
-        OPEN.set(OPEN.get() - 1);
+        baggage::closed();
         if self.is_shield && target(header).is_some() {
             header.pending.set(header.pending.get() | wake::CANCEL);
         }
@@ -327,42 +321,41 @@ pub(crate) fn look_at_clock(thread: &Task) {
     }
 }
 
-/// Regions in which a coroutine is suspended, innermost first.
-#[must_use = "to be attached when the coroutine goes on"]
-pub(crate) struct Detached(*const Region);
-
-/// Takes out of the current thread's list those regions that lie on a stack, the innermost ones.
-#[cold]
-#[allow(dead_code, reason = "for coroutines")]
-pub(crate) fn detach(stack: &Range<usize>) -> Detached {
+/// The current thread's innermost region.
+fn innermost() -> *const () {
     // SAFETY: the current thread's header.
-    let header = unsafe { children::current().as_ref() };
-    let mut detached: *const Region = ptr::null();
-    while let Some(region) = regions(header).next()
-        && stack.contains(&region.address())
-    {
-        region.leave();
-        region.outer.set(detached);
-        detached = region;
-    }
-    Detached(detached)
+    unsafe { children::current().as_ref() }.try_extra().map_or(ptr::null(), |extra| extra.regions.get())
 }
 
-impl Detached {
-    /// Puts them into the current thread's list: the coroutine is resumed.
-    ///
-    /// # Safety
-    /// Called once, on the coroutine's stack, by the frame that detached them.
-    #[cold]
-    #[allow(dead_code, reason = "for coroutines")]
-    pub(crate) unsafe fn attach(self) {
-        let current = children::current();
-        let mut next = self.0;
-        // SAFETY: they lie on the coroutine's stack, whose frames are all there; the current thread.
-        while let Some(region) = unsafe { next.as_ref() } {
-            next = region.outer.get();
-            // SAFETY: the same.
-            unsafe { region.enter(current) };
-        }
+/// Takes the current thread's innermost regions out of its list, as far as `outside`. Gives the outermost of them, which leads
+/// inwards.
+#[cold]
+fn take(outside: *const ()) -> *const () {
+    // SAFETY: the current thread's header.
+    let header = unsafe { children::current().as_ref() };
+    let mut taken: *const Region = ptr::null();
+    while let Some(region) = regions(header).next()
+        && !ptr::eq(ptr::from_ref(region).cast(), outside)
+    {
+        region.leave();
+        region.outer.set(taken);
+        taken = region;
+    }
+    taken.cast()
+}
+
+/// Puts them into the current thread's list.
+///
+/// # Safety
+/// What `take` gave, once, and they are still there.
+#[cold]
+unsafe fn bring(taken: *const ()) {
+    let current = children::current();
+    let mut next = taken.cast::<Region>();
+    // SAFETY: as promised; the current thread.
+    while let Some(region) = unsafe { next.as_ref() } {
+        next = region.outer.get();
+        // SAFETY: the same.
+        unsafe { region.enter(current) };
     }
 }
