@@ -6,6 +6,7 @@ use harness::{LONG, OnDrop, assert_cancelled, on_each_kind, on_workers};
 use sinew::{
     Runtime,
     cancel::{self, CancelToken},
+    context::Var,
     coroutine::{Coroutine, CoroutineResult, ScopedCoroutine, Yielder},
     generator::Generator,
     sync::LazyLock,
@@ -479,5 +480,29 @@ fn a_payload_kept_across_a_suspension_belongs_to_its_part_still() {
         suspension();
         assert_eq!(coroutine.resume(()), CoroutineResult::Return(true));
         suspension();
+    });
+}
+
+#[test]
+fn a_value_that_is_set_for_a_part_is_the_coroutines_alone() {
+    static LEVEL: Var<u32> = Var::new(|| 0);
+    on_each_kind(|| {
+        let mut coroutine = Coroutine::<(), u32, u32>::new(|y, ()| {
+            LEVEL.scope(5, || {
+                y.suspend(LEVEL.get());
+                LEVEL.set(6);
+                y.suspend(LEVEL.get());
+                LEVEL.get()
+            })
+        });
+        assert_eq!(coroutine.resume(()), CoroutineResult::Yield(5));
+        assert_eq!(LEVEL.get(), 0);
+        LEVEL.scope(1, || {
+            assert_eq!(coroutine.resume(()), CoroutineResult::Yield(6));
+            assert_eq!(LEVEL.get(), 1);
+        });
+        LEVEL.set(2);
+        assert_eq!(coroutine.resume(()), CoroutineResult::Return(6));
+        assert_eq!(LEVEL.get(), 2);
     });
 }

@@ -316,3 +316,65 @@ fn a_handle_that_cancels_when_it_is_dropped() {
         assert_eq!(thread::spawn(|| 4).cancel_on_drop().join().unwrap(), 4);
     });
 }
+
+#[test]
+fn a_guard_cancels_its_token_unless_it_is_disarmed() {
+    let token = CancelToken::new();
+    let same = token.drop_guard().disarm();
+    assert!(!token.is_cancelled());
+    let guard = same.drop_guard();
+    assert!(
+        catch_unwind(AssertUnwindSafe(move || {
+            let _guard = guard;
+            std::panic::resume_unwind(Box::new(1))
+        }))
+        .map(|never: ()| never)
+        .is_err()
+    );
+    assert!(token.is_cancelled());
+}
+
+#[test]
+fn a_thread_that_is_cancelled_before_it_starts_never_runs() {
+    let runtime = sinew::Runtime::builder().workers(1).build().unwrap();
+    runtime.run(|| {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let count = dropped.clone();
+        let captured = OnDrop(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        let handle = thread::spawn(move || {
+            let _captured = captured;
+            unreachable!("it was cancelled before");
+        });
+        handle.thread().cancel_with("too late");
+        let payload = handle.join().map(|never: ()| never).unwrap_err();
+        assert_eq!(payload.downcast_ref::<sinew::Cancelled>().unwrap().reason(), Some("too late"));
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn reasons_come_with_what_ends_and_the_first_counts() {
+    on_every_crew(|crew| {
+        crew.spawn(|| {
+            let (outer, inner) = (CancelToken::new(), CancelToken::new());
+            let ended = outer.run_until_cancelled(|| {
+                inner.run_until_cancelled(|| {
+                    inner.cancel_with("the inner one");
+                    outer.cancel_with("the outer one");
+                    outer.cancel_with("once more");
+                    thread::park();
+                })
+            });
+            assert_eq!(ended.unwrap_err().reason(), Some("the outer one"));
+            let child = outer.child_token();
+            assert_eq!(child.run_until_cancelled(|| ()).unwrap_err().reason(), Some("the outer one"));
+            let silent = CancelToken::new();
+            silent.cancel();
+            assert_eq!(silent.run_until_cancelled(|| ()).unwrap_err().reason(), None);
+        })
+        .join()
+        .unwrap();
+    });
+}

@@ -3,10 +3,13 @@
 mod harness;
 
 use harness::{CountsDrops, on_each_kind};
-use sinew::{context::Var, thread};
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use sinew::{context::Var, thread, time};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 static NUMBER: Var<i32> = Var::new(|| -1);
@@ -55,4 +58,36 @@ fn values_go_with_the_last_thread_that_has_them() {
     .join()
     .unwrap();
     assert_eq!(drops.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_value_for_a_part_ends_with_it_however_it_ends() {
+    static LEVEL: Var<u32> = Var::new(|| 0);
+    on_each_kind(|| {
+        LEVEL.scope(1, || {
+            assert_eq!(LEVEL.get(), 1);
+            let child = LEVEL.scope(2, || {
+                thread::spawn(|| {
+                    thread::yield_now();
+                    LEVEL.get()
+                })
+            });
+            assert_eq!(LEVEL.get(), 1);
+            assert_eq!(child.join().unwrap(), 2, "a child keeps what it has inherited");
+            let panic =
+                std::panic::catch_unwind(|| LEVEL.scope(3, || std::panic::resume_unwind(Box::new(LEVEL.get()))));
+            let panic = panic.map(|never: ()| never).unwrap_err();
+            assert_eq!(panic.downcast_ref::<u32>(), Some(&3));
+            let late = time::timeout(Duration::from_millis(1), || LEVEL.scope(4, thread::park));
+            assert!(late.is_err());
+            assert_eq!(LEVEL.get(), 1);
+            LEVEL.set(5);
+            assert_eq!(LEVEL.get(), 5);
+        });
+        assert_eq!(LEVEL.get(), 0);
+        // Others are not concerned.
+        NUMBER.set(7);
+        LEVEL.scope(1, || NUMBER.set(8));
+        assert_eq!(NUMBER.get(), 8);
+    });
 }

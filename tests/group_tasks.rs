@@ -10,7 +10,7 @@ use sinew::{
 use std::{
     panic::{catch_unwind, resume_unwind},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -258,6 +258,57 @@ fn a_join_set_gives_results_in_the_order_of_the_ends() {
             let mut set = JoinSet::new();
             (0..5).for_each(|number| drop(set.spawn(move || number)));
             assert_eq!(set.join_all().into_iter().map(Result::unwrap).sum::<i32>(), 10);
+        })
+        .join()
+        .unwrap();
+    });
+}
+
+#[test]
+fn a_groups_token_is_cancelled_with_it_and_cancels_it_not() {
+    on_every_crew(|crew| {
+        crew.spawn(|| {
+            let outside = Mutex::new(None);
+            let result = group(|group| {
+                let token = group.token();
+                outside.lock().unwrap().replace(token.clone());
+                let stays = group.token();
+                stays.cancel();
+                assert!(!token.is_cancelled());
+                group.spawn(|| Err::<(), _>("failed"));
+                token.wait();
+                Ok(())
+            });
+            assert_eq!(result.unwrap_err().errors(), ["failed"]);
+            let token = outside.into_inner().unwrap().unwrap();
+            assert!(token.is_cancelled());
+            let ended = token.run_until_cancelled(|| ());
+            assert_eq!(ended.unwrap_err().reason(), Some("another thread of the group failed"));
+        })
+        .join()
+        .unwrap();
+    });
+}
+
+#[test]
+fn a_join_set_whose_threads_are_cancelled_gives_their_ends() {
+    on_every_crew(|crew| {
+        crew.spawn(|| {
+            let mut set = JoinSet::new();
+            set.spawn(|| 1);
+            assert_eq!(set.join_next().unwrap().unwrap(), 1);
+            for _ in 0..5 {
+                set.spawn(|| {
+                    thread::park();
+                    0
+                });
+            }
+            set.cancel_all();
+            assert_eq!(set.len(), 5);
+            while let Some(result) = set.join_next() {
+                assert!(result.unwrap_err().is::<sinew::Cancelled>());
+            }
+            assert!(set.is_empty() && set.try_join_next().is_none());
         })
         .join()
         .unwrap();

@@ -160,3 +160,33 @@ fn sleeps_and_timeouts_of_futures() {
         .unwrap();
     });
 }
+
+#[test]
+fn a_future_is_woken_by_an_os_thread_that_knows_nothing_of_this() {
+    on_every_crew(|crew| {
+        let waiter = crew.spawn(|| {
+            let mut waking = None;
+            let mut polls = 0;
+            future::block_on(std::future::poll_fn(|context| {
+                polls += 1;
+                if polls > 20 {
+                    return Poll::Ready(());
+                }
+                let waker = context.waker().clone();
+                // Before the poll has returned, or after.
+                let wake = std::thread::spawn(move || {
+                    waker.wake_by_ref();
+                    waker.wake();
+                });
+                if polls % 2 == 0 {
+                    wake.join().unwrap()
+                } else {
+                    waking = Some(wake)
+                }
+                Poll::Pending
+            }));
+            waking.map(std::thread::JoinHandle::join);
+        });
+        waiter.join().unwrap();
+    });
+}

@@ -182,3 +182,21 @@ fn sockets_have_time_to_arrive() {
         assert_eq!((&*text, start.elapsed()), ("hello", Duration::ZERO));
     });
 }
+
+#[test]
+fn an_interval_begins_where_it_is_told_and_anew_where_it_is_reset() {
+    on_paused(|| {
+        let start = Instant::now();
+        let mut interval = time::interval_at(start + HOUR * 2, HOUR);
+        assert_eq!(interval.tick() - start, HOUR * 2);
+        thread::sleep(HOUR / 2);
+        interval.reset();
+        assert_eq!(interval.tick() - start, HOUR * 7 / 2);
+        assert_eq!(interval.tick() - start, HOUR * 9 / 2);
+        let mut past = time::interval_at(start, HOUR);
+        past.set_missed_ticks(MissedTicks::Skip);
+        assert_eq!(past.tick(), start);
+        assert_eq!(past.tick() - start, HOUR * 5);
+        assert_eq!(start.elapsed(), HOUR * 5);
+    });
+}

@@ -5,7 +5,7 @@ mod harness;
 use harness::{LONG, OnDrop, assert_cancelled, on_every_crew, on_workers, spawn_started, waiting_bodies};
 use sinew::{
     Cancelled, cancel, thread,
-    time::{self, Instant},
+    time::{self, Instant, timeout},
 };
 use std::{
     panic::catch_unwind,
@@ -244,5 +244,62 @@ fn timeouts_at_random_leave_no_thread_behind() {
             }
             ended
         });
+    });
+}
+
+#[test]
+fn a_child_that_asks_for_it_inherits_the_deadline() {
+    on_every_crew(|crew| {
+        crew.spawn(|| {
+            let inherits = || thread::Builder::new().inherit_deadline();
+            // Of those around it the earliest, and through threads.
+            let child = timeout(LONG, || {
+                timeout(Duration::from_millis(3), || {
+                    timeout(LONG, || {
+                        inherits().spawn(move || inherits().spawn(thread::park).unwrap().join().unwrap_err()).unwrap()
+                    })
+                })
+            });
+            let payload = child.unwrap().unwrap().unwrap().join();
+            // Either of them may have been the first.
+            let payload = payload.unwrap_or_else(|payload| payload);
+            assert!(payload.is::<sinew::Cancelled>());
+
+            // Those beyond a shield do not count, and without one nothing changes.
+            let free = timeout(Duration::from_millis(1), || {
+                sinew::cancel::shield(|| inherits().spawn(|| thread::sleep(Duration::from_millis(5))).unwrap())
+            });
+            free.unwrap().join().unwrap();
+            assert_eq!(inherits().spawn(|| 5).unwrap().join().unwrap(), 5);
+
+            // Nor is it that of a child that does not ask.
+            let other = timeout(Duration::from_millis(1), || thread::spawn(|| thread::sleep(Duration::from_millis(5))));
+            other.unwrap().join().unwrap();
+
+            let scoped = timeout(Duration::from_millis(1), || {
+                thread::scope(|scope| {
+                    inherits().spawn_scoped(scope, || thread::sleep(LONG)).unwrap();
+                });
+            });
+            assert!(scoped.is_ok(), "the scope's wait is masked, and its thread ended in time");
+        })
+        .join()
+        .unwrap();
+    });
+}
+
+#[test]
+fn a_child_whose_inherited_time_is_up_before_it_starts_never_runs() {
+    let runtime = sinew::Runtime::builder().workers(1).start_paused(true).build().unwrap();
+    runtime.run(|| {
+        let child = timeout(Duration::from_secs(1), || {
+            thread::Builder::new().inherit_deadline().spawn(|| unreachable!("it is too late")).unwrap()
+        });
+        // Nothing has suspended yet on this only worker.
+        assert!(!child.as_ref().unwrap().is_finished());
+        sinew::time::advance(Duration::from_secs(2));
+        let payload = child.unwrap().join().map(|never: ()| never).unwrap_err();
+        let reason = payload.downcast_ref::<sinew::Cancelled>().unwrap().reason();
+        assert_eq!(reason, Some("the deadline that it inherited has passed"));
     });
 }

@@ -4,8 +4,19 @@
 //! sets later is its own. ([`thread_local!`](crate::thread_local) declares values that start anew in each thread.) Programs that set
 //! no `Var` pay one load and a branch for each spawn.
 
-use crate::{runtime::children::current, task::vars};
-use std::{fmt, ptr, sync::Arc};
+use crate::{
+    runtime::{
+        children::current,
+        region::{Region, Source},
+    },
+    task::vars::{self, Value},
+};
+use std::{
+    cell::RefCell,
+    fmt, mem,
+    ptr::{self, NonNull},
+    sync::Arc,
+};
 
 /// A variable with a value for each thread, inherited at spawn.
 ///
@@ -74,6 +85,33 @@ impl<T: Send + Sync + 'static> Var<T> {
         }
     }
 
+    /// Calls `f` with `value` as the current thread's, and puts back the value of before when `f` returns or unwinds. What `f` sets
+    /// is gone then too; threads that it spawns keep what they have inherited.
+    ///
+    /// A coroutine that suspends itself in `f` takes its value along, and has it again when it is resumed.
+    ///
+    /// # Examples
+    /// ```
+    /// use sinew::context::Var;
+    ///
+    /// static INDENT: Var<usize> = Var::new(|| 0);
+    ///
+    /// let inside = INDENT.scope(INDENT.get() + 2, || sinew::spawn(|| INDENT.get()).join().unwrap());
+    /// assert_eq!((inside, INDENT.get()), (2, 0));
+    /// ```
+    pub fn scope<R>(&'static self, value: T, f: impl FnOnce() -> R) -> R {
+        let other = Other { key: self.key(), value: RefCell::new(Some(Arc::new(value))) };
+        let source: &dyn Source = &other;
+        // SAFETY: the region ends before `other`; nothing but its lifetime is changed.
+        let region = unsafe {
+            Region::with_source(mem::transmute::<NonNull<dyn Source + '_>, NonNull<dyn Source>>(source.into()))
+        };
+        match region.run(f) {
+            Ok(result) => result,
+            Err(_) => unreachable!("nobody cancels it"),
+        }
+    }
+
     /// Sets the current thread's value, for it and for threads that it spawns from now on.
     ///
     /// While a thread ends, in the destructors of its locals and its values, this does nothing.
@@ -81,6 +119,38 @@ impl<T: Send + Sync + 'static> Var<T> {
         // SAFETY: the current thread's header.
         let vars = &unsafe { current().as_ref() }.extra().vars;
         vars.set(self.key(), Arc::new(value));
+    }
+}
+
+/// The value that a thread has not: while a scope runs, that of outside; before and after, and while a coroutine is suspended in it,
+/// that of inside. Entering and leaving the scope's region exchange them.
+struct Other {
+    key: usize,
+    value: RefCell<Option<Value>>,
+}
+
+impl Other {
+    fn exchange(&self) {
+        // SAFETY: the current thread's header.
+        let vars = &unsafe { current().as_ref() }.extra().vars;
+        let value = self.value.take();
+        let other = vars.exchange(self.key, value);
+        self.value.replace(other);
+    }
+}
+
+impl Source for Other {
+    unsafe fn watch(&self, _: NonNull<Region>) -> bool {
+        self.exchange();
+        true
+    }
+
+    fn unwatch(&self, _: NonNull<Region>) {
+        self.exchange();
+    }
+
+    fn reason(&self) -> Option<Arc<str>> {
+        None
     }
 }
 

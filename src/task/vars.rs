@@ -18,7 +18,8 @@ pub(crate) fn in_use() -> bool {
     IN_USE.load(Ordering::Relaxed)
 }
 
-type Value = Arc<dyn Any + Send + Sync>;
+/// A value, shared by the threads that have inherited it.
+pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
 struct Node {
     key: usize,
@@ -46,14 +47,25 @@ impl Vars {
     }
 
     pub(crate) fn set(&self, key: usize, value: Value) {
+        drop(self.exchange(key, Some(value)));
+    }
+
+    /// Sets a value, or none, and gives the one of before.
+    pub(crate) fn exchange(&self, key: usize, value: Option<Value>) -> Option<Value> {
         if self.closed.get() {
-            return;
+            return None;
         }
         IN_USE.store(true, Ordering::Relaxed);
+        let before = self.find(key);
         let rest = without(self.first.borrow().as_ref(), key);
-        let replaced = self.first.replace(Some(Arc::new(Node { key, value, next: rest })));
+        let list = match value {
+            Some(value) => Some(Arc::new(Node { key, value, next: rest })),
+            None => rest,
+        };
+        let replaced = self.first.replace(list);
         // Only now: what a value's destructor does is not ours to know.
         drop(replaced);
+        before
     }
 
     /// The same values, for a child.
