@@ -145,6 +145,12 @@ mod channel {
 }
 #[cfg(loom)]
 mod runtime {
+    #[cfg(test)]
+    pub(crate) mod clock {
+        pub(crate) fn now() -> std::time::Instant {
+            std::time::Instant::now()
+        }
+    }
     pub(crate) mod deque;
     #[cfg(test)]
     #[path = "exact/model.rs"]

@@ -3,7 +3,7 @@
 mod harness;
 
 use sinew::{
-    Runtime, sync, thread,
+    Runtime, channel, sync, thread,
     time::{self, Duration, Instant, MissedTicks},
 };
 use std::sync::Arc;
@@ -68,7 +68,8 @@ fn every_wait_with_a_limit_is_on_it() {
     on_paused(|| {
         let (mutex, rwlock) = (sync::Mutex::new(()), sync::RwLock::new(()));
         let (held, _written) = (mutex.lock().unwrap(), rwlock.write().unwrap());
-        let waits: [(&str, &dyn Fn()); 9] = [
+        let (sender, receiver) = channel::bounded(0);
+        let waits: [(&str, &dyn Fn()); 14] = [
             ("sleep", &|| thread::sleep(HOUR)),
             ("park", &|| thread::park_timeout(HOUR)),
             ("mutex", &|| assert!(mutex.try_lock_for(HOUR).is_err())),
@@ -77,6 +78,16 @@ fn every_wait_with_a_limit_is_on_it() {
             ("event", &|| assert!(!sync::Event::new().wait_timeout(HOUR))),
             ("notify", &|| assert!(!sync::Notify::new().wait_timeout(HOUR))),
             ("token", &|| assert!(!sinew::cancel::CancelToken::new().wait_timeout(HOUR))),
+            ("send", &|| assert!(sender.send_timeout(1, HOUR).is_err())),
+            ("receive", &|| assert!(receiver.recv_timeout(HOUR).is_err())),
+            ("after", &|| assert!(channel::after(HOUR).recv().is_ok())),
+            ("tick", &|| assert!(channel::tick(HOUR).recv().is_ok())),
+            ("select", &|| {
+                channel::select! {
+                    recv(receiver) -> _ => unreachable!("nobody sends"),
+                    default(HOUR) => {}
+                }
+            }),
             ("condvar", &|| {
                 let other = sync::Mutex::new(());
                 let waited = sync::Condvar::new().wait_timeout_while(other.lock().unwrap(), HOUR, |()| true);

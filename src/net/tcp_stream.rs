@@ -54,6 +54,9 @@ impl TcpStream {
     ///
     /// # Errors
     /// std's: that of the last address tried, or `InvalidInput` if there is none.
+    ///
+    /// # Cancellation
+    /// While it waits for an answer: the connection is given up. The search for a name's addresses is waited for.
     pub fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
         each_addr(addr, |addr| {
             let stream = TcpStream::new(socket::tcp(addr)?);
@@ -68,6 +71,9 @@ impl TcpStream {
     ///
     /// # Errors
     /// As [`connect`](Self::connect); `TimedOut`; `InvalidInput` if the timeout is zero.
+    ///
+    /// # Cancellation
+    /// As [`connect`](Self::connect).
     pub fn connect_timeout(addr: &SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
         let stream = TcpStream::new(socket::tcp(addr)?);
         if socket::connect(stream.as_raw_fd(), addr)? {
@@ -155,6 +161,9 @@ impl TcpStream {
     ///
     /// # Errors
     /// As a read.
+    ///
+    /// # Cancellation
+    /// While it waits, and nothing was read.
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.0.perform(Direction::Read, |_| false, |fd| socket::recv(fd, buf, true))
     }
