@@ -15,7 +15,7 @@
 //!
 //! # It stays
 //!
-//! Cancellation is a state, not an event. An unwind that was swallowed by [`catch_unwind`](std::panic::catch_unwind) comes again at the
+//! Cancellation is a state, not an event. An unwind that was swallowed by [`catch_unwind`] comes again at the
 //! next suspension, until the request was acknowledged by [`catch`] or taken back by
 //! [`uncancel`](crate::thread::Thread::uncancel).
 //!

@@ -40,7 +40,7 @@ pub use timeout::{Elapsed, Timeout, timeout, timeout_at, timeout_with};
 
 use crate::thread;
 
-/// Suspends the current thread for at least this long. See [`thread::sleep`](crate::thread::sleep).
+/// Suspends the current thread for at least this long. See [`thread::sleep`].
 ///
 /// # Cancellation
 /// Unwinds at once.
