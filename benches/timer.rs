@@ -89,7 +89,7 @@ fn sleepers(count: usize) {
         let (seen, asleep) = shared;
         let began = Instant::now();
         // All are to sleep before the first wakes.
-        let start = began + Duration::from_secs(1) + Duration::from_micros(30 * count as u64);
+        let start = began + Duration::from_secs(1) + Duration::from_micros(8 * count as u64);
         let mut random = Random(1);
         let threads: Vec<_> = (0..count)
             .map(|number| {
