@@ -2,10 +2,10 @@
 //!
 //! A port provides:
 //!
-//! - `Link`: what lies at the very top of a linked stack, at most 32 bytes. While the stack runs, it leads to its resumer.
+//! - `Link`: what lies at the very top of a linked stack, at most 16 bytes. While the stack runs, it leads to its resumer.
 //! - `prepare(link, start, limit, entry)`: makes the first `resume` call `entry(word, link, start)` on the stack
 //!   `[limit, start)`, and gives a token for it, which is `first_token(start)`.
-//! - `resume(token, link, word, throw)`: goes on with a suspended stack, and hands it a word and a flag. It returns when that
+//! - `resume(token, link, word, note)`: goes on with a suspended stack, and hands it a word and a note, a number. It returns when that
 //!   stack suspends or finishes, with a word and the new token; `None` after `finish`.
 //! - `suspend(link, word)`: from the linked stack, or from one that it resumed or called, returns to the resumer, and
 //!   returns with what the next `resume` hands in.
@@ -27,7 +27,7 @@
 
 #[cfg(any(sinew_tsan, sinew_asan))]
 use super::sanitizer;
-use std::{mem::MaybeUninit, num::NonZeroUsize, ptr};
+use std::{cell::Cell, mem::MaybeUninit, num::NonZeroUsize, ptr};
 
 #[cfg_attr(all(target_arch = "x86_64", not(windows), not(sinew_switch = "portable")), path = "linked/x86_64.rs")]
 #[cfg_attr(all(target_arch = "aarch64", not(windows), not(sinew_switch = "portable")), path = "linked/aarch64.rs")]
@@ -61,6 +61,8 @@ pub(crate) type Landing = unsafe extern "C" fn(argument: *mut (), link: *const L
 #[repr(C, align(16))]
 pub(crate) struct Link {
     port: port::Link,
+    /// The user's, who sets it before reading it.
+    pub(crate) outside: Cell<*const ()>,
     #[cfg(any(sinew_tsan, sinew_asan))]
     fibers: std::cell::UnsafeCell<Fibers>,
 }
@@ -112,7 +114,7 @@ pub(crate) fn first_token(start: usize) -> usize {
 /// The token is the one that the stack's last `prepare` or `resume` gave, `link` is its link, the word is what it expects,
 /// and everything on it may run on this OS thread.
 #[inline(always)]
-pub(crate) unsafe fn resume(token: Token, link: *mut Link, word: Word, throw: bool) -> (Word, Option<Token>) {
+pub(crate) unsafe fn resume(token: Token, link: *mut Link, word: Word, note: usize) -> (Word, Option<Token>) {
     #[cfg(any(sinew_tsan, sinew_asan))]
     // SAFETY: the link is alive, and its fibers are used by the side that leaves.
     let leaving = unsafe {
@@ -120,18 +122,18 @@ pub(crate) unsafe fn resume(token: Token, link: *mut Link, word: Word, throw: bo
         sanitizer::leave(&raw mut (*fibers).resumer, &raw const (*fibers).own)
     };
     // SAFETY: the caller's promise is the port's requirement.
-    let result = unsafe { port::resume(token, link, word, throw) };
+    let result = unsafe { port::resume(token, link, word, note) };
     #[cfg(any(sinew_tsan, sinew_asan))]
     sanitizer::arrive(leaving);
     result
 }
 
-/// Returns to whoever resumed the stack; returns with the next [`resume`]'s word and flag.
+/// Returns to whoever resumed the stack; returns with the next [`resume`]'s word and note.
 ///
 /// # Safety
 /// The stack of `link` runs, or has resumed or called the one that runs, with no resume of this link in between.
 #[inline(always)]
-pub(crate) unsafe fn suspend(link: *const Link, word: Word) -> (Word, bool) {
+pub(crate) unsafe fn suspend(link: *const Link, word: Word) -> (Word, usize) {
     #[cfg(any(sinew_tsan, sinew_asan))]
     // SAFETY: as in `resume`.
     let leaving = unsafe {

@@ -38,7 +38,9 @@
 //! - [`thread::blocking`] is for calls that block the OS thread: files, other libraries' sockets, long computations.
 //! - [`coroutine`] has coroutines that need no runtime.
 //! - [`generator`] has generators with Python's protocol; the [guide](guide::python_generators) shows both languages side by side.
-//! - [`thread::Thread::cancel`] ends a thread from outside.
+//! - [`thread::Thread::cancel`] ends a thread from outside, [`time::timeout`] a part of one; [`cancel`] tells the whole of it.
+//! - [`time`] sleeps, sets deadlines and has a clock that tests can stop; [`group`] keeps threads together.
+//! - [`context`] has values that are inherited at spawn; [`future`] connects threads with async Rust.
 //!
 //! All of it works on ordinary OS threads too, and between the two kinds.
 //!
@@ -85,11 +87,19 @@
 #[path = "../arch/mod.rs"]
 mod arch;
 #[cfg(not(loom))]
+pub mod cancel;
+#[cfg(not(loom))]
 pub mod channel;
+#[cfg(not(loom))]
+pub mod context;
 #[cfg(not(loom))]
 pub mod coroutine;
 #[cfg(not(loom))]
+pub mod future;
+#[cfg(not(loom))]
 pub mod generator;
+#[cfg(not(loom))]
+pub mod group;
 #[cfg(not(loom))]
 pub mod guide;
 #[cfg(not(loom))]
@@ -108,6 +118,8 @@ mod sys;
 mod task;
 #[cfg(not(loom))]
 pub mod thread;
+#[cfg(not(loom))]
+pub mod time;
 
 #[cfg(not(loom))]
 pub use runtime::Runtime;
@@ -136,6 +148,12 @@ mod channel {
 }
 #[cfg(loom)]
 mod runtime {
+    #[cfg(test)]
+    pub(crate) mod clock {
+        pub(crate) fn now() -> std::time::Instant {
+            std::time::Instant::now()
+        }
+    }
     pub(crate) mod deque;
     #[cfg(test)]
     #[path = "exact/model.rs"]

@@ -15,12 +15,13 @@ pub(super) struct Link {
     fiber: Cell<*mut Fiber>,
 }
 
-/// A word, and a flag: in, whether to throw; out, whether it was the last.
-type Message = (Word, bool);
+/// A word, and with it: in, the note; out, whether it was the last.
+type In = (Word, usize);
+type Out = (Word, bool);
 
 struct Fiber {
-    coroutine: Coroutine<Message, Message, Infallible, Range>,
-    yielder: Cell<*const Yielder<Message, Message>>,
+    coroutine: Coroutine<In, Out, Infallible, Range>,
+    yielder: Cell<*const Yielder<In, Out>>,
 }
 
 fn record(start: usize) -> usize {
@@ -43,7 +44,7 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, limit: usize, ent
     let (at, start) = (link, start.cast::<()>());
     let coroutine = Coroutine::with_stack(
         Range::new(base, limit),
-        move |yielder: &Yielder<Message, Message>, (word, _): Message| -> Infallible {
+        move |yielder: &Yielder<In, Out>, (word, _): In| -> Infallible {
             // SAFETY: the record was written before the first resume; the entry gets what it was prepared with.
             unsafe {
                 (*fiber).yielder.set(yielder);
@@ -63,10 +64,10 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, limit: usize, ent
 ///
 /// # Safety
 /// As `resume` there.
-pub(super) unsafe fn resume(token: Token, _: *mut Whole, word: Word, throw: bool) -> (Word, Option<Token>) {
+pub(super) unsafe fn resume(token: Token, _: *mut Whole, word: Word, note: usize) -> (Word, Option<Token>) {
     let fiber = ptr::with_exposed_provenance_mut::<Fiber>(token.get() & !1);
     // SAFETY: the record of a suspended stack by the caller's promise; while it runs nobody else borrows the coroutine.
-    match unsafe { (*fiber).coroutine.resume((word, throw)) } {
+    match unsafe { (*fiber).coroutine.resume((word, note)) } {
         CoroutineResult::Yield((word, true)) => (word, None),
         CoroutineResult::Yield((word, false)) => (word, Token::new(token.get() & !1)),
         CoroutineResult::Return(never) => match never {},
@@ -77,7 +78,7 @@ pub(super) unsafe fn resume(token: Token, _: *mut Whole, word: Word, throw: bool
 ///
 /// # Safety
 /// As `suspend` there.
-pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, bool) {
+pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
     // SAFETY: the stack runs, so its record and its yielder are there.
     unsafe { (*(*(*link).port.fiber.get()).yielder.get()).suspend((word, false)) }
 }

@@ -1,7 +1,10 @@
 //! Channels to which time sends: once, at intervals, or never.
 
 use super::buffered::Unreceived;
-use crate::runtime::exact::{Current, Ended};
+use crate::runtime::{
+    clock::now,
+    exact::{Current, Ended},
+};
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -41,7 +44,7 @@ impl Once {
     }
 
     pub(crate) fn try_recv(&self) -> Result<Instant, Unreceived> {
-        let due = self.due().is_some_and(|at| at <= Instant::now());
+        let due = self.due().is_some_and(|at| at <= now());
         if due && !self.received.swap(true, Ordering::Relaxed) { Ok(self.at) } else { Err(Unreceived::TimedOut) }
     }
 }
@@ -66,7 +69,7 @@ impl Tick {
     pub(crate) fn try_recv(&self) -> Result<Instant, Unreceived> {
         loop {
             let next = self.next.load(Ordering::Relaxed);
-            let (Some(due), now) = (self.start.checked_add(Duration::from_nanos(next)), Instant::now()) else {
+            let (Some(due), now) = (self.start.checked_add(Duration::from_nanos(next)), now()) else {
                 return Err(Unreceived::TimedOut);
             };
             if now < due {
@@ -94,7 +97,7 @@ pub(crate) fn recv<T>(
         if let Ok(message) = attempt() {
             return Ok(message);
         }
-        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        if deadline.is_some_and(|deadline| deadline <= now()) {
             return Err(Unreceived::TimedOut);
         }
         sleep_until(earlier(deadline, due()));

@@ -82,6 +82,7 @@ pub use crossbeam_channel::{
     TryRecvError, TrySelectError, TrySendError,
 };
 
+use crate::runtime::clock::now;
 use blocks::Blocks;
 use buffered::Buffered;
 use clock::{Once, Tick};
@@ -145,7 +146,7 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 #[must_use]
 pub fn after(duration: Duration) -> Receiver<Instant> {
     // Beyond what a clock can say is for ever.
-    Instant::now().checked_add(duration).map_or_else(never, at)
+    now().checked_add(duration).map_or_else(never, at)
 }
 
 /// Makes a channel to which time sends one message then. See [`after`].
@@ -178,7 +179,7 @@ pub fn at(when: Instant) -> Receiver<Instant> {
 /// ```
 #[must_use]
 pub fn tick(duration: Duration) -> Receiver<Instant> {
-    let now = Instant::now();
+    let now = now();
     match now.checked_add(duration) {
         None => never(),
         Some(_) => Receiver { flavor: receiver::Flavor::Tick(Arc::new(Tick::new(now, duration))) },

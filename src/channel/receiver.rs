@@ -10,6 +10,7 @@ use super::{
     ring::Ring,
     zero::Zero,
 };
+use crate::runtime::clock::now;
 use std::{
     fmt,
     panic::{RefUnwindSafe, UnwindSafe},
@@ -105,7 +106,7 @@ impl<T> Receiver<T> {
     /// As [`recv`](Self::recv).
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         // Beyond what a clock can say is for ever.
-        self.recv_until(Instant::now().checked_add(timeout)).map_err(timeout_error)
+        self.recv_until(now().checked_add(timeout)).map_err(timeout_error)
     }
 
     /// [`recv`](Self::recv) until a point in time.
@@ -146,7 +147,7 @@ impl<T> Receiver<T> {
     /// How many messages the channel holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        let due = |due: Option<Instant>| usize::from(due.is_some_and(|due| due <= Instant::now()));
+        let due = |due: Option<Instant>| usize::from(due.is_some_and(|due| due <= now()));
         match &self.flavor {
             Flavor::Bounded(channel) => channel.queue().len(),
             Flavor::Unbounded(channel) => channel.queue().len(),

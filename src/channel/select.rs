@@ -19,6 +19,7 @@ use super::{
     queue::Reserved,
 };
 use crate::runtime::{
+    clock::now,
     exact::{Current, Ended, Name},
     waiters::{Claim, Node, Waiters, Wakeup, Want},
 };
@@ -186,7 +187,7 @@ pub(crate) enum Patience {
 
 impl Patience {
     pub(super) fn timeout(timeout: Duration) -> Self {
-        Self::Until(Instant::now().checked_add(timeout))
+        Self::Until(now().checked_add(timeout))
     }
 }
 
@@ -222,7 +223,7 @@ fn run(arms: &mut [Arm<'_>], token: *mut Token, patience: Patience, biased: bool
             return Some(at);
         }
         let Patience::Until(deadline) = patience else { return None };
-        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        if deadline.is_some_and(|deadline| deadline <= now()) {
             return None;
         }
         let current = Current::get();

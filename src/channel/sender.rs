@@ -9,6 +9,7 @@ use super::{
     ring::Ring,
     zero::Zero,
 };
+use crate::runtime::clock::now;
 use std::{
     fmt,
     panic::{RefUnwindSafe, UnwindSafe},
@@ -94,7 +95,7 @@ impl<T> Sender<T> {
     /// As [`send`](Self::send).
     pub fn send_timeout(&self, message: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
         // Beyond what a clock can say is for ever.
-        self.send_until(message, Instant::now().checked_add(timeout)).map_err(timeout_error)
+        self.send_until(message, now().checked_add(timeout)).map_err(timeout_error)
     }
 
     /// [`send`](Self::send) until a point in time.

@@ -14,10 +14,11 @@
 //! by the resumer from the frames of a finished coroutine, before anybody can give the stack away.
 
 use super::{
+    baggage,
     stack::{self, DefaultStack},
     trap::CoroutineTrapHandler,
     unwind, word,
-    yielder::Yielder,
+    yielder::{THROW, Yielder},
 };
 use crate::{
     arch::linked::{self, Link, Token, Word},
@@ -189,7 +190,7 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
         // SAFETY: suspended, and it takes an `Input`, before this frame goes on.
         unsafe {
             let word = word::give(&mut value);
-            match self.go_on(token, word, false) {
+            match self.go_on(token, word, baggage::note()) {
                 CoroutineResult::Yield(value) => CoroutineResult::Yield(value),
                 CoroutineResult::Return(result) => CoroutineResult::Return(unwind::unwrap(result)),
             }
@@ -197,18 +198,18 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
     }
 
     /// # Safety
-    /// The coroutine is suspended with this token; the word is what it takes.
+    /// The coroutine is suspended with this token; the word is what it takes after this note.
     #[inline(always)]
     unsafe fn go_on(
         &mut self,
         token: Token,
         word: Word,
-        throw: bool,
+        note: usize,
     ) -> CoroutineResult<Yield, Result<Return, unwind::Caught>> {
         // SAFETY: by the caller's promise, and this type is not sent to another OS thread. What comes back is a `Yield`, or after the end a
         // result, taken at once.
         unsafe {
-            let (word, next) = linked::resume(token, self.link(), word, throw);
+            let (word, next) = linked::resume(token, self.link(), word, note);
             self.token = next;
             match next {
                 Some(_) => CoroutineResult::Yield(word::take(word)),
@@ -282,7 +283,7 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
         let mut first = None;
         let last = loop {
             // SAFETY: suspended with this token, and the word is what a throw hands in.
-            match unsafe { self.go_on(token, word::give(&mut ManuallyDrop::new(start)), true) } {
+            match unsafe { self.go_on(token, word::give(&mut ManuallyDrop::new(start)), THROW) } {
                 CoroutineResult::Yield(value) => {
                     token = self.token.expect("it has yielded");
                     // It is suspended still: a panic waits until it has unwound (rule 3).
@@ -425,6 +426,7 @@ where
     // stack, and the first word is an `Input`: one that has not started is not thrown into.
     let result = unsafe {
         let yielder = &*link.cast::<Yielder<Input, Yield>>();
+        yielder.resumed();
         let func = ptr::read(start.cast::<F>());
         unwind::catch(move || func(yielder, word::take(word)))
     };

@@ -46,6 +46,11 @@
 //! told of the thread that resumes it. A scope of threads that it has open waits in whichever thread ends it, and a green
 //! local that it is inside the `with` of stays until it is out, even if the thread that the local belonged to has ended.
 //!
+//! Timeouts, shields and tokens that the coroutine is in when it suspends itself hold for it alone, not for who has resumed it.
+//! They go on to count, and come into force again when it is resumed, in whichever thread that is: if a timeout's time was up meanwhile,
+//! the coroutine is unwound as far as the timeout at the first suspension of the *thread* in it, or at a
+//! [`checkpoint`](crate::cancel::checkpoint). `suspend` itself raises no cancellation, as the value of the resume would be lost.
+//!
 //! # What a switch keeps
 //!
 //! What the processor's calling convention has a call keep: the stack pointer, the callee-saved registers, and where to go on. All else
@@ -97,6 +102,7 @@
 //! `sysconf(_SC_MINSIGSTKSZ)` bytes and better 64 KiB; else the process dies of a bare `SIGSEGV`.
 #![allow(clippy::module_inception, reason = "the module is named for the type that it is about")]
 
+pub(crate) mod baggage;
 mod coroutine;
 mod on_stack;
 mod scoped;

@@ -20,6 +20,7 @@ use std::{
 
 use crate::{
     runtime::{
+        clock,
         event::{Here, Woke},
         readiness::Direction,
         source::Source,
@@ -159,7 +160,7 @@ impl<T: AsFd> Watched<T> {
     /// # Errors
     /// As [`readable`](Self::readable).
     pub fn readable_timeout(&self, timeout: Duration) -> io::Result<bool> {
-        self.ready(Direction::Read, Instant::now().checked_add(timeout))
+        self.ready(Direction::Read, clock::now().checked_add(timeout))
     }
 
     /// Waits until a write would not block: there is room, or an error.
@@ -183,7 +184,7 @@ impl<T: AsFd> Watched<T> {
     /// # Errors
     /// As [`readable`](Self::readable).
     pub fn writable_timeout(&self, timeout: Duration) -> io::Result<bool> {
-        self.ready(Direction::Write, Instant::now().checked_add(timeout))
+        self.ready(Direction::Write, clock::now().checked_add(timeout))
     }
 
     /// Makes a call that reads, and makes it again, after a wait, as long as it gives `WouldBlock`; at once on
@@ -286,7 +287,7 @@ impl<T: AsFd> Watched<T> {
         let mut last = false;
         loop {
             let seen = readiness.seen();
-            if socket::wait(self.as_fd(), write, Some(Instant::now()))? {
+            if socket::wait(self.as_fd(), write, Some(clock::now()))? {
                 return Ok(true);
             }
             readiness.blocked(direction, seen);

@@ -11,12 +11,12 @@ use std::{
     io,
     net::SocketAddr,
     os::fd::{AsFd, AsRawFd},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{resolve::no_addresses, socket::Socket};
 use crate::{
-    runtime::{event::Here, readiness::Direction, source::Source},
+    runtime::{clock, event::Here, readiness::Direction, source::Source},
     sys::socket,
 };
 
@@ -42,14 +42,14 @@ pub(super) fn connect(addrs: &[SocketAddr]) -> io::Result<Socket> {
     // When the next attempt begins: at once, first.
     let mut due = None;
     loop {
-        if due.is_none_or(|due| due <= Instant::now())
+        if due.is_none_or(|due| due <= clock::now())
             && let Some(number) = order.next()
         {
             match begin(&addrs[number]) {
                 Ok((socket, true)) => return Ok(socket),
                 Ok((socket, false)) => {
                     running.push(Attempt { number, socket });
-                    due = Some(Instant::now() + DELAY);
+                    due = Some(clock::now() + DELAY);
                 }
                 Err(error) => {
                     failed(number, error);

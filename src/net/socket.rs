@@ -14,6 +14,7 @@ use std::{
 use crate::{
     io::watched::{Patience, Watched},
     runtime::{
+        clock,
         event::{Here, Woke},
         readiness::Direction,
         source::Source,
@@ -58,7 +59,7 @@ impl Patience for Modes {
     fn deadline(&self, direction: Direction) -> Option<Instant> {
         match self.0.get()?.timeout(direction).load(Ordering::Relaxed) {
             0 => None,
-            nanos => Instant::now().checked_add(Duration::from_nanos(nanos)),
+            nanos => clock::now().checked_add(Duration::from_nanos(nanos)),
         }
     }
 }

@@ -44,6 +44,9 @@ impl TcpListener {
     ///
     /// # Errors
     /// std's: that of the last address tried, or `InvalidInput` if there is none.
+    ///
+    /// # Cancellation
+    /// Before and after the search for a name's addresses, which is waited for.
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
         each_addr(addr, |addr| {
             let fd = socket::inet(addr, libc::SOCK_STREAM)?;

@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
     mem::ManuallyDrop,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
@@ -48,7 +48,10 @@ impl TcpStream {
     /// the one before, or at once when that fails. The first that answers is taken, and the other attempts are closed.
     ///
     /// # Errors
-    /// std's: that of the last address, or `InvalidInput` if there is none.
+    /// std's: that of the last address tried, or `InvalidInput` if there is none.
+    ///
+    /// # Cancellation
+    /// While it waits for an answer: the connection is given up. The search for a name's addresses is waited for.
     pub fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
         race::connect(&all_addrs(addr)?).map(TcpStream)
     }
@@ -57,6 +60,9 @@ impl TcpStream {
     ///
     /// # Errors
     /// As [`connect`](Self::connect); `TimedOut`; `InvalidInput` if the timeout is zero.
+    ///
+    /// # Cancellation
+    /// As [`connect`](Self::connect).
     pub fn connect_timeout(addr: &SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
         let stream = TcpStream::new(socket::inet(addr, libc::SOCK_STREAM)?);
         if socket::connect(stream.as_raw_fd(), &addr.into())? {
@@ -65,7 +71,7 @@ impl TcpStream {
         if timeout.is_zero() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "cannot set a 0 duration timeout"));
         }
-        if stream.0.finish_connect(Instant::now().checked_add(timeout))? {
+        if stream.0.finish_connect(crate::runtime::clock::now().checked_add(timeout))? {
             Ok(stream)
         } else {
             Err(io::Error::new(io::ErrorKind::TimedOut, "connection timed out"))

@@ -3,6 +3,7 @@
 use super::{
     Inner, Metrics,
     blocking::{self, Blocking},
+    clock::Clock,
     fork,
     idle::Idle,
     monitor::Monitor,
@@ -56,6 +57,7 @@ pub struct Builder {
     stack_size: Option<usize>,
     blocking_threads: usize,
     max_stacks: Option<usize>,
+    start_paused: bool,
 }
 
 /// A reference to a runtime from anywhere, to spawn into it. It does not keep the runtime going.
@@ -97,6 +99,7 @@ impl Builder {
             stack_size: None,
             blocking_threads: 512,
             max_stacks: None,
+            start_paused: false,
         }
     }
 
@@ -146,6 +149,13 @@ impl Builder {
         self
     }
 
+    /// Gives the runtime's threads a clock for tests, which stands still while anybody works, and jumps to the earliest deadline when
+    /// every thread waits. See [`sinew::time`](crate::time#a-clock-for-tests).
+    pub fn start_paused(mut self, paused: bool) -> Self {
+        self.start_paused = paused;
+        self
+    }
+
     /// Starts the runtime.
     ///
     /// # Errors
@@ -175,6 +185,7 @@ impl Builder {
             started: origin,
             monitor: Monitor::default(),
             blocking: Blocking::new(self.blocking_threads),
+            clock: Clock::new(origin, self.start_paused),
             closing: AtomicBool::new(false),
             spawned_outside: AtomicU64::new(0),
             running: Mutex::new(0),

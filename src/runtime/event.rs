@@ -1,6 +1,6 @@
 //! Waiting for events, as the I/O layer sees it: naming the current thread, suspending it, waking it.
 
-use super::{reactor::Reactor, readiness::Wake, wait, worker::Worker};
+use super::{clock, reactor::Reactor, readiness::Wake, wait, worker::Worker};
 use crate::{
     primitive::Ordering,
     task::{Task, wake},
@@ -92,9 +92,5 @@ impl<'a> Here<'a> {
 
 #[inline(never)]
 fn wait_until(deadline: Instant) -> Woke {
-    if wait::wait_until(wake::EVENT, deadline) == 0 || Instant::now() >= deadline {
-        Woke::TimedOut
-    } else {
-        Woke::Event
-    }
+    if wait::wait_until(wake::EVENT, deadline) == 0 || clock::now() >= deadline { Woke::TimedOut } else { Woke::Event }
 }

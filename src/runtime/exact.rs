@@ -1,7 +1,6 @@
 //! The current thread, as wait lists see it: its name, and the wait for the one wake that a grant brings (`wake::EXACT`).
 
 use super::{
-    carrier::Carrier,
     os,
     wait::{self, Ending},
     worker::Worker,
@@ -101,19 +100,9 @@ impl Current<'_> {
     }
 
     /// Keeps the thread from being cancelled while the result lives.
-    pub(crate) fn mask(&self) -> Option<Mask<'_>> {
-        self.green.map(|(_, task)| Mask::new(task))
-    }
-
-    /// The same while code of the user's runs, which may suspend a coroutine: none if this is one. It could be resumed by another thread
-    /// (rule 9), and this one would stay masked, and have its mask taken off by that.
-    pub(crate) fn mask_own_frames(&self) -> Option<Mask<'_>> {
-        let here = 0_u8;
-        let (_, task) = self.green?;
-        // SAFETY: a running green thread has a carrier, whose record lives as long as it runs.
-        let stack = unsafe { (*task.carrier.get().cast::<Carrier>()).stack() };
-        let addresses = stack.limit().addr()..stack.top().addr();
-        addresses.contains(&std::hint::black_box(&raw const here).addr()).then(|| Mask::new(task))
+    pub(crate) fn mask(&self) -> Mask<'_> {
+        // SAFETY: the current thread's header, which lives while the thread does anything.
+        unsafe { Mask::of(self.name.0) }
     }
 
     /// Suspends the thread until its wake comes, the deadline passes or the thread is cancelled. Does not unwind.
@@ -133,10 +122,7 @@ impl Current<'_> {
             (Some((worker, task)), Some(deadline)) => {
                 wait::wait_until_or_cancelled(worker, task, wake::EXACT, deadline)
             }
-            (None, _) => os::with_current(|current| match current.extra().parker.wait(wake::EXACT, deadline) {
-                0 => Ending::TimedOut,
-                bits => Ending::Woken(bits),
-            }),
+            (None, _) => os::wait(wake::EXACT, deadline),
         })
     }
 
@@ -158,9 +144,7 @@ impl Current<'_> {
     /// doing the answer may have changed (rule 16), and to return would be to say that the wait was successful.
     #[cold]
     pub(crate) fn raise(&self) -> ! {
-        match self.green {
-            Some((_, task)) => wait::raise_now(task),
-            None => unreachable!("an OS thread is not cancelled"),
-        }
+        // SAFETY: the current thread's header, which lives while the thread does anything.
+        wait::raise_now(unsafe { self.name.0.as_ref() })
     }
 }

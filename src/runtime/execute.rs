@@ -40,7 +40,7 @@ impl Worker {
         }
         // SAFETY: the payload holds the closure, and runs or is refused once.
         unsafe {
-            if self.closing.get() || header.pending.get() & wake::CANCEL != 0 {
+            if self.closing.get() || header.pending.get() & wake::CANCEL != 0 && wait::is_cancelled(header) {
                 (header.vtable.refuse)(task);
             } else {
                 (header.vtable.run)(task);
@@ -138,7 +138,11 @@ unsafe fn clear_locals(task: NonNull<Task>) {
     let header = unsafe { task.as_ref() };
     // From here on there is nothing left that a cancellation could unwind.
     header.mask.set(header.mask.get() + 1);
-    if let Err(panic) = header.extra().locals.clear() {
+    let extra = header.extra();
+    let cleared = catch_unwind(AssertUnwindSafe(|| extra.vars.close()));
+    // After the values, whose destructors may make some.
+    let cleared = extra.locals.clear().and(cleared);
+    if let Err(panic) = cleared {
         // SAFETY: the payload holds the result, which nobody else looks at before DONE.
         unsafe { (header.vtable.fail)(task, panic) };
         // The result that gave way to the panic may have made locals anew.

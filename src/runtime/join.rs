@@ -1,6 +1,11 @@
 //! Waiting for one thread's end.
 
-use super::{os, schedule::Suspension, wait, worker::Worker};
+use super::{
+    os,
+    schedule::Suspension,
+    wait::{self, Ending},
+    worker::Worker,
+};
 use crate::{
     primitive::Ordering,
     task::{Task, flag, wake},
@@ -33,7 +38,13 @@ pub(crate) unsafe fn join(task: NonNull<Task>) {
         None => {
             let current = os::current();
             header.joiner.set(current.as_ptr());
-            if header.state.set_joiner() {
+            if header.state.set_joiner() && os::wait(wake::EXACT, None) == Ending::Cancelled {
+                if header.state.clear_joiner() {
+                    // SAFETY: the current thread's header.
+                    wait::raise_now(unsafe { current.as_ref() });
+                }
+                // It has ended, and the wake is on its way.
+                let _mask = wait::mask();
                 wait::wait(wake::EXACT);
             }
         }
@@ -46,7 +57,7 @@ impl Worker {
         // SAFETY: the handle keeps it.
         let header = unsafe { task.as_ref() };
         let mut want = wake::EXACT | wait::cancel_bit(self, current);
-        if current.pending.get() & want & wake::CANCEL != 0 {
+        if current.pending.get() & want & wake::CANCEL != 0 && wait::is_cancelled(current) {
             wait::raise_now(current);
         }
         let home = header.home.load(Ordering::Acquire);
@@ -73,7 +84,7 @@ impl Worker {
             if got & wake::EXACT != 0 {
                 return;
             }
-            if got & wake::CANCEL != 0 {
+            if got & wake::CANCEL != 0 && wait::is_cancelled(current) {
                 // SAFETY: as promised.
                 return unsafe { self.join_cancelled(current, task, registered) };
             }

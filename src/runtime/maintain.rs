@@ -3,7 +3,7 @@
 //!
 //! A tick is a millisecond. What costs a system call, or a walk over other workers, is done at the first look of a tick.
 
-use super::{carrier::Carrier, fork, worker::Worker};
+use super::{carrier::Carrier, fork, timer::Alarm, worker::Worker};
 use crate::{
     primitive::Ordering,
     stack::SizeClass,
@@ -11,7 +11,7 @@ use crate::{
 };
 use std::{
     ptr::{self, NonNull},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Ticks that an unstarted thread may wait before it is taken although newer ones are there.
@@ -175,10 +175,16 @@ impl Worker {
             return false;
         }
         let mut any = false;
-        wheel.advance(Instant::now(), |_, task| {
+        wheel.advance(self.now(), |_, alarm| {
             any = true;
-            // SAFETY: a sleeper takes its entry out before its thread goes on; it is of this worker.
-            unsafe { self.wake_own(task, wake::EVENT) };
+            // SAFETY: a sleeper takes its entry out before its thread goes on, and a region before it ends; the threads are of this
+            // worker.
+            unsafe {
+                match alarm {
+                    Alarm::Thread(task) => self.wake_own(task, wake::EVENT),
+                    Alarm::Region(region) => self.wake_own(region.as_ref().expire(), wake::CANCEL),
+                }
+            }
         });
         any
     }
@@ -190,8 +196,11 @@ impl Worker {
         for carrier in unsafe { &*self.carriers.get() } {
             // SAFETY: carriers in the list live, and so does a thread on one.
             if let Some(task) = NonNull::new(unsafe { carrier.as_ref() }.task.get()) {
-                // SAFETY: of this worker.
-                unsafe { self.wake_own(task, wake::CANCEL) };
+                // SAFETY: it lives, and is of this worker.
+                unsafe {
+                    task.as_ref().extra().requests.add(Some("the runtime is shutting down".into()));
+                    self.wake_own(task, wake::CANCEL);
+                }
             }
         }
     }

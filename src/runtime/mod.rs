@@ -11,6 +11,8 @@
 // | `execute` | a thread's first and last moments |
 // | `spawn` | making threads and handing them to a worker |
 // | `wait`, `join`, `sleeper` | suspending and waking |
+// | `region` | parts of a thread's run with a cancellation of their own |
+// | `clock` | the time, real or a test's |
 // | `waiters`, `exact` | the wait list that `sync` and `channel` are built from |
 // | `children` | waiting for many threads |
 // | `maintain` | what is looked at once in a while |
@@ -29,6 +31,7 @@ pub(crate) mod blocking;
 pub(crate) mod builder;
 pub(crate) mod carrier;
 pub(crate) mod children;
+pub(crate) mod clock;
 pub(crate) mod deque;
 mod describe;
 pub(crate) mod event;
@@ -46,6 +49,7 @@ mod park;
 mod place;
 pub(crate) mod reactor;
 pub(crate) mod readiness;
+pub(crate) mod region;
 mod schedule;
 pub(crate) mod shared_queue;
 mod shortage;
@@ -65,6 +69,7 @@ use crate::{
     stack::{SizeClass, StackPool},
 };
 use blocking::Blocking;
+use clock::Clock;
 use idle::Idle;
 use monitor::Monitor;
 use shared_queue::SharedQueue;
@@ -86,6 +91,7 @@ pub(crate) struct Inner {
     started: Instant,
     pub(crate) monitor: Monitor,
     pub(crate) blocking: Blocking,
+    pub(crate) clock: Clock,
     closing: AtomicBool,
     /// Threads that were spawned by others than workers.
     spawned_outside: AtomicU64,

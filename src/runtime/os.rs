@@ -1,13 +1,20 @@
 //! Headers for OS threads that are not workers: what `current`, `park` and `join` use there.
 
+use super::{
+    region,
+    wait::{Ending, raise_now},
+};
 use crate::{
     primitive::Ordering,
-    task::{OS_THREAD, Task, TaskRef, block, payload},
+    task::{OS_THREAD, Task, TaskRef, block, payload, wake},
 };
 use std::{
     cell::Cell,
+    io,
     mem::ManuallyDrop,
     ptr::{self, NonNull},
+    task::Waker,
+    time::Instant,
 };
 
 /// This OS thread's header; its locals are dropped when the OS thread ends.
@@ -15,16 +22,48 @@ struct Own(ManuallyDrop<TaskRef>);
 
 impl Own {
     fn new() -> Self {
-        let block = block::allocate_outside(block::class_for(0), 0);
-        let header = Task::new(&payload::NONE, block::class_for(0), 1);
-        header.home.store(OS_THREAD, Ordering::Relaxed);
-        // SAFETY: nobody else sees the header yet; the block is ours and large enough; its one reference is this one.
-        unsafe {
-            // The parker comes with it, so that nobody who wakes this thread has to make one.
-            header.set_name(std::thread::current().name().map(Box::from));
-            block.write(header);
-            Self(ManuallyDrop::new(TaskRef::from_raw(block)))
-        }
+        Self(ManuallyDrop::new(header(std::thread::current().name().map(Box::from))))
+    }
+}
+
+/// A header without a thread, whose wakes go to its parker.
+fn header(name: Option<Box<str>>) -> TaskRef {
+    let block = block::allocate_outside(block::class_for(0), 0);
+    let header = Task::new(&payload::NONE, block::class_for(0), 1);
+    header.home.store(OS_THREAD, Ordering::Relaxed);
+    // SAFETY: nobody else sees the header yet; the block is ours and large enough; its one reference is this one.
+    unsafe {
+        // The parker comes with it, so that nobody who wakes this thread has to make one.
+        header.set_name(name);
+        block.write(header);
+        TaskRef::from_raw(block)
+    }
+}
+
+/// What stands for a future where a thread is to be named that waits: its wakes go to the future's waker.
+pub(crate) struct Proxy(TaskRef);
+
+impl Proxy {
+    pub(crate) fn new(waker: Waker) -> Self {
+        let header = header(None);
+        header.extra().parker.set_waker(waker);
+        Self(header)
+    }
+
+    pub(crate) fn as_ptr(&self) -> NonNull<Task> {
+        self.0.as_ptr()
+    }
+
+    /// Whether its exact wake has come; if not, `waker` is told when it does.
+    pub(crate) fn poll(&self, waker: &Waker) -> bool {
+        let parker = &self.0.extra().parker;
+        parker.set_waker(waker.clone());
+        parker.has(wake::EXACT)
+    }
+
+    /// Blocks the OS thread until its exact wake has come, which is on its way.
+    pub(crate) fn wait(&self) {
+        self.0.extra().parker.wait(wake::EXACT, None);
     }
 }
 
@@ -71,4 +110,59 @@ pub(crate) fn try_with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
 /// Names this OS thread where a raw header is wanted.
 pub(crate) fn current() -> NonNull<Task> {
     with_current(|current| current.as_ptr())
+}
+
+/// Blocks this OS thread until one of `want` arrives, the deadline passes, or the part of its run that it is in is cancelled: there is
+/// no cancelling an OS thread as a whole.
+pub(crate) fn wait(want: u8, deadline: Option<Instant>) -> Ending {
+    with_current(|current| {
+        let parker = &current.extra().parker;
+        let end = |bits| if bits & want == 0 { Ending::TimedOut } else { Ending::Woken(bits & want) };
+        if !region::may_cancel(current) {
+            return end(parker.wait(want, deadline));
+        }
+        let bits = parker.take(want);
+        if bits != 0 {
+            return Ending::Woken(bits);
+        }
+        loop {
+            region::look_at_clock(current);
+            if region::target(current).is_some() {
+                return Ending::Cancelled;
+            }
+            let first = region::next_deadline(current);
+            let earlier = first.filter(|&first| deadline.is_none_or(|deadline| first < deadline));
+            let bits = parker.wait(want | wake::CANCEL, earlier.or(deadline));
+            if bits & want != 0 || bits == 0 && earlier.is_none() {
+                return end(bits);
+            }
+        }
+    })
+}
+
+/// Has this OS thread wait by a system call that knows nothing of its wakes, and gives whether it succeeded by the deadline that it is
+/// told. Unwinds if the deadline of a part of the thread's run passes first. A cancellation by other means is seen before and after.
+pub(crate) fn wait_by(
+    deadline: Option<Instant>,
+    wait: impl Fn(Option<Instant>) -> io::Result<bool>,
+) -> io::Result<bool> {
+    with_current(|current| {
+        if !region::may_cancel(current) {
+            return wait(deadline);
+        }
+        loop {
+            region::look_at_clock(current);
+            if region::target(current).is_some() {
+                raise_now(current);
+            }
+            let first = region::next_deadline(current);
+            let earlier = first.filter(|&first| deadline.is_none_or(|deadline| first < deadline));
+            if wait(earlier.or(deadline))? {
+                return Ok(true);
+            }
+            if earlier.is_none() {
+                return Ok(false);
+            }
+        }
+    })
 }

@@ -200,6 +200,11 @@ impl Worker {
     /// See the module's documentation. True if the worker was woken to search, and counts as a searcher.
     fn sleep(&self, searching: bool) -> bool {
         let runtime = self.runtime();
+        let paused = runtime.clock.is_paused();
+        if paused {
+            // SAFETY: the owner.
+            runtime.clock.announce(&self.shared.alarm, unsafe { (*self.wheel.get()).next_deadline() });
+        }
         // SAFETY: the owner.
         let timers = unsafe { !(*self.wheel.get()).is_empty() };
         // Before it is listed, for who finds it listed goes by this.
@@ -207,7 +212,11 @@ impl Worker {
         // Step 1, fence included.
         runtime.idle.prepare_sleep(self.index, searching);
         if !self.anything_to_find() {
-            self.poll(self.sleep_time());
+            if paused {
+                self.sleep_paused();
+            } else {
+                self.poll(self.sleep_time());
+            }
         }
         // Also after a sleep that was called off: the monitor may have counted this worker among the sleepers.
         let searching = runtime.idle.finish_sleep(self.index);
@@ -223,6 +232,32 @@ impl Worker {
             || !runtime.injector.is_empty()
             || self.attention.load(Ordering::Relaxed)
             || runtime.is_closing() != self.closing.get()
+    }
+
+    /// The same where the clock is paused: if everybody sleeps, nothing but a deadline can go on, and so the clock jumps to the earliest.
+    /// The last to list itself finds that all are listed.
+    fn sleep_paused(&self) {
+        let runtime = self.runtime();
+        let all_sleep = || runtime.idle.sleeping() == runtime.workers().len() && !self.anything_to_find();
+        let worked = || -> u64 { runtime.workers().iter().map(|worker| worker.resumes.load(Ordering::Relaxed)).sum() };
+        let before = worked();
+        let busy = runtime.blocking.is_busy();
+        if all_sleep() && !busy {
+            // What is ready in the network gets some time to arrive.
+            let network = runtime.workers().iter().any(|worker| worker.reactor.has_sources());
+            if self.poll(Some(if network { RETRY } else { Duration::ZERO })) {
+                return;
+            }
+            if !all_sleep() || worked() != before {
+                return;
+            }
+            let alarms = runtime.workers().iter().map(|worker| worker.shared.alarm.load(Ordering::SeqCst));
+            if runtime.jump(alarms.min().unwrap_or(u64::MAX)) {
+                return;
+            }
+        }
+        let retry = busy || self.starved.get() || self.closing.get();
+        self.poll(retry.then_some(RETRY));
     }
 
     /// How long to sleep: until the next timer.

@@ -1,20 +1,22 @@
 //! A deadline of a suspended thread: an entry of its worker's timer wheel, on its own stack.
 
-use super::{timer::Entry, worker::Worker};
-use crate::task::Task;
+use super::{
+    timer::{Alarm, Entry},
+    worker::Worker,
+};
 use std::{marker::PhantomData, ptr::NonNull, time::Instant};
 
 /// An entry in the wheel for as long as this lives. The borrow keeps the entry in its place; this type stays inside the crate,
 /// where nobody forgets one.
 pub(crate) struct Sleeper<'a> {
     worker: &'a Worker,
-    entry: NonNull<Entry<NonNull<Task>>>,
-    lives: PhantomData<&'a mut Entry<NonNull<Task>>>,
+    entry: NonNull<Entry<Alarm>>,
+    lives: PhantomData<&'a mut Entry<Alarm>>,
 }
 
 impl<'a> Sleeper<'a> {
     /// Has the thread to which `entry` belongs woken with `wake::EVENT` once the deadline has passed.
-    pub(crate) fn new(worker: &'a Worker, entry: &'a mut Entry<NonNull<Task>>, deadline: Instant) -> Self {
+    pub(crate) fn new(worker: &'a Worker, entry: &'a mut Entry<Alarm>, deadline: Instant) -> Self {
         let entry = NonNull::from(entry);
         // SAFETY: the owner; the entry stays where it is until `drop` has taken it out.
         unsafe { (*worker.wheel.get()).insert(entry, deadline) };

@@ -21,6 +21,7 @@ use mio::Token;
 
 use super::{
     event::{Here, Waker, Woke},
+    os,
     reactor::{Reactor, Shared},
     readiness::{Direction, Listed, Node, Readiness},
 };
@@ -77,7 +78,7 @@ impl Source {
         deadline: Option<Instant>,
     ) -> io::Result<Woke> {
         let Some(here) = here else {
-            let ready = socket::wait(fd, direction == Direction::Write, deadline)?;
+            let ready = os::wait_by(deadline, |deadline| socket::wait(fd, direction == Direction::Write, deadline))?;
             return Ok(if ready { Woke::Event } else { Woke::TimedOut });
         };
         let node = Node::new(direction, here.waker());

@@ -2,14 +2,14 @@
 
 use super::{
     Inner,
-    children::Children,
+    children::{Children, current},
     fork,
     worker::{Worker, bump},
 };
 use crate::{
     primitive::Ordering,
     stack::SizeClass,
-    task::{Task, flag, payload},
+    task::{Task, flag, payload, vars},
 };
 use std::{
     io,
@@ -117,10 +117,24 @@ unsafe fn prepare(runtime: &Inner, task: NonNull<Task>, wishes: Wishes) -> bool 
     if !wishes.children.is_null() {
         header.scope.set(wishes.children.cast());
     }
+    if vars::in_use() {
+        inherit(header);
+    }
     if wishes.local {
         header.set_flag(flag::LOCAL);
     }
     wishes.local
+}
+
+/// Gives a thread the context values of its spawner.
+#[cold]
+fn inherit(child: &Task) {
+    // SAFETY: the current thread's header.
+    if let Some(extra) = unsafe { current().as_ref() }.try_extra()
+        && !extra.vars.is_empty()
+    {
+        child.extra().vars.inherit(&extra.vars);
+    }
 }
 
 impl Inner {

@@ -25,6 +25,8 @@
 //! 5. An entry that is in a list has `place` set to its slot, and one that is not, to `NOWHERE`; an entry in a list is
 //!    alive and does not move (promised to [`Wheel::insert`]).
 
+use super::region::Region;
+use crate::task::Task;
 use std::{
     fmt,
     marker::PhantomPinned,
@@ -44,6 +46,15 @@ const PLACES: usize = FAR as usize + 3;
 const NOWHERE: u16 = u16::MAX;
 
 type Pointer<P> = Option<NonNull<Entry<P>>>;
+
+/// What a worker's timers are for.
+#[derive(Clone, Copy)]
+pub(crate) enum Alarm {
+    /// Wakes this thread of the worker with `wake::EVENT`.
+    Thread(NonNull<Task>),
+    /// The region's time is up.
+    Region(NonNull<Region>),
+}
 
 /// One timer, to be kept where it is while it is set: in the waiter's suspended frame.
 pub(crate) struct Entry<P> {

@@ -7,10 +7,22 @@
 //!
 //! On an OS thread that is no worker the same calls block it on its [`Parker`](crate::task::parker::Parker).
 
-use super::{os, sleeper::Sleeper, timer::Entry, worker::Worker};
+use super::{
+    children, os,
+    region::{self, Target},
+    sleeper::Sleeper,
+    timer::{Alarm, Entry},
+    worker::Worker,
+};
 use crate::{
     primitive::Ordering,
-    task::{OS_THREAD, Task, TaskRef, cancel::Cancelled, flag, state::Delivery, wake},
+    task::{
+        OS_THREAD, Task, TaskRef,
+        cancel::{Cancelled, Mask},
+        flag,
+        state::Delivery,
+        wake,
+    },
 };
 use std::{panic::resume_unwind, ptr::NonNull, time::Instant};
 
@@ -82,32 +94,63 @@ pub(crate) fn cancel_bit(worker: &Worker, current: &Task) -> u8 {
     }
 }
 
-/// Raises the running thread's cancellation, unless it is masked or unwinding.
+/// Raises the running thread's cancellation, unless it is masked or unwinding, or there is none any more.
 #[cold]
 #[inline(never)]
 pub(crate) fn raise(worker: &Worker, current: &Task) {
-    if cancel_bit(worker, current) == wake::CANCEL {
+    if cancel_bit(worker, current) == wake::CANCEL && is_cancelled(current) {
         raise_now(current);
     }
 }
 
-/// Raises the running thread's cancellation.
+/// `wake::CANCEL` is pending: whether there is a cancellation to be raised here. If not, the bit is cleared.
+#[cold]
+#[inline(never)]
+pub(crate) fn is_cancelled(current: &Task) -> bool {
+    let cancelled = region::target(current).is_some();
+    if !cancelled {
+        current.pending.set(current.pending.get() & !wake::CANCEL);
+    }
+    cancelled
+}
+
+/// Raises the current thread's cancellation.
 #[cold]
 #[inline(never)]
 pub(crate) fn raise_now(current: &Task) -> ! {
     // So it is known to unwind although another thread of its worker may be suspended in an unwind (rule 16): its destructors
     // may suspend, and a cancellation raised in one of them would abort the process.
     current.set_flag(flag::UNWINDING | flag::CANCELLING);
-    resume_unwind(Box::new(Cancelled::raised(current.id(), over)))
+    let payload = match region::target(current) {
+        Some(Target::Region(region)) => {
+            // SAFETY: a region in the current thread's list lives.
+            let region = unsafe { region.as_ref() };
+            let payload = Box::new(Cancelled::raised(region.reason(), current.id(), region.address(), over));
+            region.note_raised(&payload);
+            payload
+        }
+        // Or taken back by another thread since.
+        Some(Target::Thread) | None => {
+            let reason = current.try_extra().and_then(|extra| extra.requests.reason());
+            Box::new(Cancelled::raised(reason, current.id(), 0, over))
+        }
+    };
+    resume_unwind(payload)
 }
 
 /// The payload of a thread's cancellation has been dropped: who caught it will not let it go on.
 fn over(thread: u64) {
-    if let Some(current) = Worker::current().and_then(Worker::current_task)
-        && current.id() == thread
-    {
+    // SAFETY: the current thread's header.
+    let current = unsafe { children::current().as_ref() };
+    if current.id() == thread {
         current.clear_flag(flag::CANCELLING);
     }
+}
+
+/// Keeps the current thread, green or not, from being cancelled while the result lives, which stays with the thread.
+pub(crate) fn mask() -> Mask<'static> {
+    // SAFETY: the current thread's header, which lives while the thread does anything.
+    unsafe { Mask::of(children::current()) }
 }
 
 /// Blocks the current thread, green or not, until one of `want` arrives, takes those and gives them.
@@ -116,7 +159,16 @@ fn over(thread: u64) {
 pub(crate) fn wait(want: u8) -> u8 {
     match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
         Some((worker, current)) => wait_here(worker, current, want),
-        None => os::with_current(|current| current.extra().parker.wait(want, None)),
+        None => wait_os(want, None),
+    }
+}
+
+#[cold]
+fn wait_os(want: u8, deadline: Option<Instant>) -> u8 {
+    match os::wait(want, deadline) {
+        Ending::Woken(bits) => bits,
+        Ending::TimedOut => 0,
+        Ending::Cancelled => os::with_current(|current| raise_now(current)),
     }
 }
 
@@ -147,7 +199,7 @@ pub(crate) fn wait_or_cancelled(worker: &Worker, current: &Task, want: u8) -> En
         if got & want != 0 {
             return Ending::Woken(got & want);
         }
-        if got & wake::CANCEL != 0 {
+        if got & wake::CANCEL != 0 && is_cancelled(current) {
             return Ending::Cancelled;
         }
     }
@@ -156,7 +208,7 @@ pub(crate) fn wait_or_cancelled(worker: &Worker, current: &Task, want: u8) -> En
 /// The same with a deadline.
 #[inline(never)]
 pub(crate) fn wait_until_or_cancelled(worker: &Worker, current: &Task, want: u8, deadline: Instant) -> Ending {
-    let mut entry = Entry::new(NonNull::from(current));
+    let mut entry = Entry::new(Alarm::Thread(NonNull::from(current)));
     let sleeper = Sleeper::new(worker, &mut entry, deadline);
     // The wheel's wake is an event, as others are that come late; so look at the entry, and wait again.
     loop {
@@ -165,7 +217,7 @@ pub(crate) fn wait_until_or_cancelled(worker: &Worker, current: &Task, want: u8,
         if got & want != 0 {
             return Ending::Woken(got & want);
         }
-        if got & wake::CANCEL != 0 {
+        if got & wake::CANCEL != 0 && is_cancelled(current) {
             return Ending::Cancelled;
         }
         if sleeper.has_fired() {
@@ -182,7 +234,7 @@ pub(crate) fn wait_until(want: u8, deadline: Instant) -> u8 {
             Ending::TimedOut => 0,
             Ending::Cancelled => raise_now(current),
         },
-        None => os::with_current(|current| current.extra().parker.wait(want, Some(deadline))),
+        None => wait_os(want, Some(deadline)),
     }
 }
 

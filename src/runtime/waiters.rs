@@ -193,6 +193,13 @@ impl Waiters {
     }
 }
 
+#[cfg(not(loom))]
+impl Default for Waiters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl fmt::Debug for Waiters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiters").field("is_empty", &self.first.load(Ordering::Relaxed).is_null()).finish()

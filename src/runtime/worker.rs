@@ -11,7 +11,7 @@ use super::{
     inbox::{Inbox, Link},
     reactor::Reactor,
     shared_queue::SharedQueue,
-    timer::Wheel,
+    timer::{Alarm, Wheel},
 };
 use crate::{
     arch::Context,
@@ -173,7 +173,7 @@ pub(crate) struct Worker {
     pub(crate) spare: UnsafeCell<Vec<Stack>>,
     /// Unstarted threads for which no stack could be had.
     pub(crate) stackless: List,
-    pub(crate) wheel: UnsafeCell<Wheel<NonNull<Task>>>,
+    pub(crate) wheel: UnsafeCell<Wheel<Alarm>>,
     /// When this worker last stole, and how many threads it asked for.
     pub(crate) last_steal: Cell<Option<Instant>>,
     pub(crate) loot: Cell<usize>,
@@ -208,6 +208,8 @@ pub(crate) struct Shared {
     pub(crate) expects: AtomicBool,
     /// The worker is to cool its stacks when it has nothing to do.
     pub(crate) cool: AtomicBool,
+    /// While the worker sleeps and the clock is paused: when its next timer is due.
+    pub(crate) alarm: AtomicU64,
     pub(crate) counters: Counters,
 }
 
@@ -281,6 +283,7 @@ impl Worker {
                 stuck: AtomicBool::new(false),
                 expects: AtomicBool::new(false),
                 cool: AtomicBool::new(false),
+                alarm: AtomicU64::new(u64::MAX),
                 counters: Counters::default(),
             },
             reactor,

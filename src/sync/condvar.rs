@@ -105,7 +105,7 @@ impl Condvar {
         timeout: Duration,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
         // Beyond what a clock can say is for ever.
-        let deadline = Instant::now().checked_add(timeout);
+        let deadline = crate::runtime::clock::now().checked_add(timeout);
         let (guard, waited) = guard.lend(|mutex| self.wait_until(mutex, deadline));
         let result = WaitTimeoutResult(waited == Waited::TimedOut);
         match guard {
@@ -148,12 +148,13 @@ impl Condvar {
     where
         F: FnMut(&mut T) -> bool,
     {
-        let start = Instant::now();
+        let start = crate::runtime::clock::now();
         loop {
             if !condition(&mut guard) {
                 return Ok((guard, WaitTimeoutResult(false)));
             }
-            let Some(left) = timeout.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
+            let Some(left) = timeout.checked_sub(crate::runtime::clock::now() - start).filter(|left| !left.is_zero())
+            else {
                 return Ok((guard, WaitTimeoutResult(true)));
             };
             guard = self.wait_timeout(guard, left)?.0;

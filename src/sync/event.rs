@@ -80,7 +80,7 @@ impl Event {
     /// # Cancellation
     /// As [`wait`](Self::wait).
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.is_set() || self.wait_slow(Instant::now().checked_add(timeout))
+        self.is_set() || self.wait_slow(crate::runtime::clock::now().checked_add(timeout))
     }
 
     /// [`wait`](Self::wait) until a point in time. False if that has passed.

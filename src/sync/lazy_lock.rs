@@ -1,7 +1,7 @@
 //! [`LazyLock`].
 
 use super::once::Once;
-use crate::runtime::exact::Current;
+use crate::runtime::region::Region;
 use std::{
     cell::UnsafeCell,
     fmt, mem,
@@ -72,10 +72,9 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     #[track_caller]
     fn make(this: &Self) {
         this.once.call_once_force(|_| {
-            let current = Current::get();
-            let _mask = current.mask_own_frames();
             // SAFETY: nobody else reads or writes it while the once runs this.
-            unsafe { (*this.state.get()).make() };
+            let made = Region::shield().run(|| unsafe { (*this.state.get()).make() });
+            made.expect("a shield is not cancelled");
         });
     }
 

@@ -121,7 +121,7 @@ impl<T: ?Sized> Mutex<T> {
     /// # Cancellation
     /// As [`lock`](Self::lock).
     pub fn try_lock_for(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
-        match Instant::now().checked_add(timeout) {
+        match crate::runtime::clock::now().checked_add(timeout) {
             Some(deadline) => self.try_lock_until(deadline),
             None => Ok(self.lock()?),
         }

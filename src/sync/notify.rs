@@ -95,7 +95,7 @@ impl Notify {
     /// # Cancellation
     /// As [`wait`](Self::wait).
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.wait_for(Instant::now().checked_add(timeout))
+        self.wait_for(crate::runtime::clock::now().checked_add(timeout))
     }
 
     fn wait_for(&self, deadline: Option<Instant>) -> bool {

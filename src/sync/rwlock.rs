@@ -12,7 +12,7 @@ use std::{
     ops::{Deref, DerefMut},
     panic::{RefUnwindSafe, UnwindSafe},
     sync::{LockResult, PoisonError, TryLockError, TryLockResult},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A lock that many readers or one writer hold, for green threads and OS threads, in any mixture. See [`std::sync::RwLock`].
@@ -126,7 +126,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancellation
     /// As [`read`](Self::read).
     pub fn try_read_for(&self, timeout: Duration) -> TryLockResult<RwLockReadGuard<'_, T>> {
-        let Some(deadline) = Instant::now().checked_add(timeout) else { return Ok(self.read()?) };
+        let Some(deadline) = crate::runtime::clock::now().checked_add(timeout) else { return Ok(self.read()?) };
         // SAFETY: taken just now.
         if self.raw.read_until(deadline) { Ok(unsafe { self.read_guard() }?) } else { Err(TryLockError::WouldBlock) }
     }
@@ -164,7 +164,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancellation
     /// As [`write`](Self::write).
     pub fn try_write_for(&self, timeout: Duration) -> TryLockResult<RwLockWriteGuard<'_, T>> {
-        let Some(deadline) = Instant::now().checked_add(timeout) else { return Ok(self.write()?) };
+        let Some(deadline) = crate::runtime::clock::now().checked_add(timeout) else { return Ok(self.write()?) };
         // SAFETY: taken just now.
         if self.raw.write_until(deadline) { Ok(unsafe { self.write_guard() }?) } else { Err(TryLockError::WouldBlock) }
     }

@@ -1,12 +1,7 @@
 //! [`Semaphore`] and its permits.
 
 use super::raw::semaphore::{RawSemaphore, Refusal};
-use std::{
-    error::Error,
-    fmt, mem,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{error::Error, fmt, mem, sync::Arc, time::Duration};
 
 /// A number of permits, of which threads take as many as they want and give them back.
 ///
@@ -146,7 +141,7 @@ impl Semaphore {
     /// # Cancellation
     /// As [`acquire`](Self::acquire).
     pub fn acquire_timeout(&self, permits: usize, timeout: Duration) -> Result<SemaphorePermit<'_>, TryAcquireError> {
-        self.raw.acquire(permits, Instant::now().checked_add(timeout))?;
+        self.raw.acquire(permits, crate::runtime::clock::now().checked_add(timeout))?;
         Ok(SemaphorePermit { semaphore: self, permits })
     }
 

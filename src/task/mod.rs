@@ -33,6 +33,7 @@ pub(crate) mod parker;
 pub(crate) mod payload;
 pub(crate) mod reference;
 pub(crate) mod state;
+pub(crate) mod vars;
 pub(crate) mod wake;
 
 use crate::{
@@ -94,7 +95,7 @@ pub(crate) struct Task {
     /// Who waits for its end; see [`state`].
     pub(crate) joiner: Cell<*mut Task>,
     pub(crate) vtable: &'static payload::Vtable,
-    /// What few threads have: a name, locals.
+    /// What few threads have: a name, locals, requests to end.
     pub(crate) extra: AtomicPtr<Extra>,
     /// Its scope, if it is scoped: an address of a `thread::scope` record.
     pub(crate) scope: Cell<*const ()>,
@@ -106,12 +107,28 @@ pub(crate) struct Task {
     pub(crate) block_class: u8,
 }
 
-/// What few threads have: a name, locals; and what an OS thread waits with.
-#[derive(Default)]
+/// What few threads have: a name, locals, requests to end; and what an OS thread waits with.
 pub(crate) struct Extra {
     pub(crate) name: Option<Box<str>>,
     pub(crate) locals: locals::Locals,
     pub(crate) parker: parker::Parker,
+    pub(crate) requests: cancel::Requests,
+    pub(crate) vars: vars::Vars,
+    /// The innermost part of its run that has a cancellation of its own, an address of a `runtime::region::Region`; the owner's.
+    pub(crate) regions: Cell<*const ()>,
+}
+
+impl Default for Extra {
+    fn default() -> Self {
+        Self {
+            name: None,
+            locals: locals::Locals::default(),
+            parker: parker::Parker::default(),
+            requests: cancel::Requests::default(),
+            vars: vars::Vars::default(),
+            regions: Cell::new(ptr::null()),
+        }
+    }
 }
 
 impl Task {
@@ -176,15 +193,34 @@ impl Task {
 
     /// The extra part, made if there is none.
     ///
-    /// Called by the owner, or by the spawner before anybody else can see the header, so no two make one at once.
+    /// Called by the owner, and by whoever asks it to end.
     pub(crate) fn extra(&self) -> &Extra {
-        let mut extra = self.extra.load(Ordering::Relaxed);
-        if extra.is_null() {
-            extra = Box::into_raw(Box::default());
-            self.extra.store(extra, Ordering::Release);
+        let extra = self.extra.load(Ordering::Acquire);
+        // SAFETY: freed with the header only.
+        unsafe { if extra.is_null() { self.make_extra() } else { &*extra } }
+    }
+
+    /// The extra part if there is one.
+    #[inline]
+    pub(crate) fn try_extra(&self) -> Option<&Extra> {
+        // SAFETY: freed with the header only.
+        unsafe { self.extra.load(Ordering::Acquire).as_ref() }
+    }
+
+    #[cold]
+    fn make_extra(&self) -> &Extra {
+        let new = Box::into_raw(Box::<Extra>::default());
+        match self.extra.compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: in place now, and freed with the header only.
+            Ok(_) => unsafe { &*new },
+            Err(other) => {
+                // SAFETY: nobody else has seen the new one; the other is freed with the header only.
+                unsafe {
+                    drop(Box::from_raw(new));
+                    &*other
+                }
+            }
         }
-        // SAFETY: not null, and freed with the header only.
-        unsafe { &*extra }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    task::Waker,
     time::Instant,
 };
 
@@ -10,6 +11,8 @@ use std::{
 pub(crate) struct Parker {
     pending: Mutex<u8>,
     arrived: Condvar,
+    /// Told of the next wake too, if a future waits and not an OS thread.
+    waker: Mutex<Option<Waker>>,
 }
 
 impl Parker {
@@ -21,6 +24,30 @@ impl Parker {
     pub(crate) fn wake(&self, bits: u8) {
         *self.lock() |= bits;
         self.arrived.notify_all();
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Has a future told of the next wake.
+    pub(crate) fn set_waker(&self, waker: Waker) {
+        let old = self.waker.lock().unwrap_or_else(PoisonError::into_inner).replace(waker);
+        // Only now: what a waker's destructor does is not ours to know.
+        drop(old);
+    }
+
+    /// Whether some of `bits` are there.
+    pub(crate) fn has(&self, bits: u8) -> bool {
+        *self.lock() & bits != 0
+    }
+
+    /// Takes those of `want` that are there.
+    pub(crate) fn take(&self, want: u8) -> u8 {
+        let mut pending = self.lock();
+        let got = *pending & want;
+        *pending &= !got;
+        got
     }
 
     /// Blocks until some of `want` are there and takes those; 0 when the deadline passed first.

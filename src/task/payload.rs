@@ -90,7 +90,10 @@ impl<F: FnOnce() -> T, T> Typed<F, T> {
             let closure = Slot::<F>::take(payload(task));
             // A panic of a destructor is the thread's panic.
             let outcome = match catch_unwind(AssertUnwindSafe(|| drop(closure))) {
-                Ok(()) => Err(Box::new(Cancelled::new()) as Box<dyn Any + Send>),
+                Ok(()) => {
+                    let reason = task.as_ref().try_extra().and_then(|extra| extra.requests.reason());
+                    Err(Box::new(Cancelled::new(reason)) as Box<dyn Any + Send>)
+                }
                 Err(panic) => Err(panic),
             };
             Slot::<Outcome<T>>::put(payload(task), outcome);

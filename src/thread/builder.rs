@@ -4,13 +4,16 @@ use super::{JoinHandle, LocalJoinHandle, Scope, ScopedJoinHandle, handle::Claim}
 use crate::{
     runtime::{
         builder,
+        children::current,
+        clock,
+        region::{self, Region},
         spawn::{Wishes, spawn_here, spawn_into},
         worker::Worker,
     },
     stack::SizeClass,
-    task::Task,
+    task::{Task, cancel::Cancelled},
 };
-use std::{io, marker::PhantomData, ptr::NonNull};
+use std::{io, marker::PhantomData, panic::resume_unwind, ptr::NonNull, time::Instant};
 
 /// Spawns a green thread. See [`std::thread::spawn`].
 ///
@@ -133,6 +136,7 @@ where
 pub struct Builder {
     name: Option<String>,
     stack_size: Option<usize>,
+    deadline: Option<Instant>,
 }
 
 impl Builder {
@@ -155,6 +159,29 @@ impl Builder {
     /// (of one page, where pages are larger).
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Has the thread end by the deadline of its spawner: the earliest of the [`timeout`](crate::time::timeout)s that the caller of this is
+    /// in, as far as the first [`shield`](crate::cancel::shield), and if it has inherited one itself, by that. Without any, it changes
+    /// nothing; nor does it follow a deadline that is moved later.
+    ///
+    /// A thread whose time is up is cancelled: it unwinds at its next suspension, and [`join`](JoinHandle::join) gives
+    /// [`Cancelled`]. If its time is up before it starts, its closure is dropped and never runs.
+    ///
+    /// # Examples
+    /// ```
+    /// use sinew::{Builder, Cancelled, time::{Duration, timeout}};
+    ///
+    /// let request = timeout(Duration::from_millis(5), || {
+    ///     // It is not waited for, and yet it has no more time than this.
+    ///     Builder::new().inherit_deadline().spawn(|| sinew::park()).unwrap()
+    /// });
+    /// assert!(request.unwrap().join().unwrap_err().is::<Cancelled>());
+    /// ```
+    pub fn inherit_deadline(mut self) -> Self {
+        // SAFETY: the current thread's header.
+        self.deadline = region::next_deadline(unsafe { current().as_ref() });
         self
     }
 
@@ -190,7 +217,7 @@ impl Builder {
         T: Send,
     {
         // SAFETY: the caller's promise and the bounds are what is asked for; the task was spawned with this closure.
-        unsafe { Ok(JoinHandle(Claim::new(spawn_raw(f, self.wishes()?)?))) }
+        unsafe { Ok(JoinHandle(Claim::new(spawn_raw(ends_by(self.deadline, f), self.wishes()?)?))) }
     }
 
     /// Spawns the thread in a scope. See [`std::thread::Builder::spawn_scoped`].
@@ -209,6 +236,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
+        let f = ends_by(self.deadline, f);
         scope.spawn_with(self.wishes()?, f)
     }
 
@@ -225,5 +253,18 @@ impl Builder {
             assert!(!name.contains('\0'), "thread name may not contain interior null bytes");
         }
         Ok(Wishes { name, stack_class, ..Wishes::NONE })
+    }
+}
+
+/// A thread's closure that is cancelled by a deadline, if there is one.
+fn ends_by<F: FnOnce() -> T, T>(deadline: Option<Instant>, f: F) -> impl FnOnce() -> T {
+    move || {
+        let Some(deadline) = deadline else { return f() };
+        if deadline > clock::now()
+            && let Ok(value) = Region::with_deadline(Some(deadline)).run(f)
+        {
+            return value;
+        }
+        resume_unwind(Box::new(Cancelled::new(Some("the deadline that it inherited has passed".into()))))
     }
 }

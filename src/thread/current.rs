@@ -1,13 +1,14 @@
 //! The current thread: naming it, parking it, putting it to sleep.
 
 use crate::{
-    runtime::{os, wait, worker::Worker},
+    runtime::{children, clock, os, region, wait, worker::Worker},
     task::{OS_THREAD, TaskRef, flag, wake},
 };
 use std::{
     fmt, io,
     num::NonZero,
     panic::{RefUnwindSafe, UnwindSafe},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -58,12 +59,54 @@ impl Thread {
     /// std sees the unwind as a panic: [`std::thread::panicking`] is true in destructors, and a `std::sync::Mutex` held meanwhile is
     /// poisoned. A scope does not panic for a thread that was cancelled.
     ///
+    /// Requests are counted: [`uncancel`](Self::uncancel) takes one back, and [`cancel::catch`](crate::cancel::catch) acknowledges all.
+    /// Parts of the thread's run can be cancelled alone, by [`time::timeout`](crate::time::timeout) and others; see
+    /// [`cancel`](crate::cancel).
+    ///
     /// Does nothing to a thread that has ended, and to an OS thread.
     pub fn cancel(&self) {
+        self.request(None);
+    }
+
+    /// [`cancel`](Self::cancel) with a reason, which [`Cancelled::reason`](crate::Cancelled::reason) then gives, unless there is one
+    /// from an earlier request.
+    pub fn cancel_with(&self, reason: impl Into<Arc<str>>) {
+        self.request(Some(reason.into()));
+    }
+
+    fn request(&self, reason: Option<Arc<str>>) {
         if self.task.home.load(crate::primitive::Ordering::Relaxed) != OS_THREAD {
+            self.task.extra().requests.add(reason);
             // SAFETY: the reference keeps the header.
             unsafe { wait::wake(self.task.as_ptr(), wake::CANCEL) };
         }
+    }
+
+    /// Takes one request of [`cancel`](Self::cancel) back, and gives how many are left. With none left the thread is not cancelled
+    /// any more, unless it unwinds already.
+    ///
+    /// This is for code that has caught the unwind of a cancellation which it asked for itself, and must not swallow those of others,
+    /// as with asyncio's `Task.uncancel`.
+    ///
+    /// # Examples
+    /// ```
+    /// sinew::run(|| {
+    ///     let this = sinew::current();
+    ///     this.cancel();
+    ///     this.cancel();
+    ///     assert_eq!(this.uncancel(), 1);
+    ///     assert_eq!(this.uncancel(), 0);
+    ///     sinew::yield_now();
+    /// });
+    /// ```
+    pub fn uncancel(&self) -> usize {
+        self.task.try_extra().map_or(0, |extra| extra.requests.take_back() as usize)
+    }
+
+    /// How many requests of [`cancel`](Self::cancel) there are.
+    #[must_use]
+    pub fn cancelling(&self) -> usize {
+        self.task.try_extra().map_or(0, |extra| extra.requests.count() as usize)
     }
 
     /// The number of the worker that the thread runs on, from its first moment to its last; none before its start, and for OS
@@ -131,7 +174,7 @@ pub fn park() {
         if got & wake::PARK != 0 {
             return;
         }
-        if got & wake::CANCEL != 0 {
+        if got & wake::CANCEL != 0 && wait::is_cancelled(task) {
             wait::raise_now(task);
         }
     }
@@ -143,7 +186,7 @@ pub fn park() {
 /// # Cancellation
 /// As [`park`].
 pub fn park_timeout(duration: Duration) {
-    match Instant::now().checked_add(duration) {
+    match clock::now().checked_add(duration) {
         Some(deadline) => {
             wait::wait_until(wake::PARK, deadline);
         }
@@ -182,10 +225,10 @@ pub fn yield_now() {
 /// # Cancellation
 /// Unwinds at once.
 pub fn sleep(duration: Duration) {
-    if Worker::current().is_none() {
+    if Worker::current().is_none() && !os::with_current(|current| region::may_cancel(current)) {
         return std::thread::sleep(duration);
     }
-    match Instant::now().checked_add(duration) {
+    match clock::now().checked_add(duration) {
         Some(deadline) => sleep_until(deadline),
         None => loop {
             // Centuries.
@@ -205,7 +248,7 @@ pub fn sleep_ms(ms: u32) {
 /// # Cancellation
 /// Unwinds at once.
 pub fn sleep_until(deadline: Instant) {
-    if deadline <= Instant::now() {
+    if deadline <= clock::now() {
         return yield_now();
     }
     wait::wait_until(0, deadline);
@@ -233,8 +276,8 @@ fn panicking_slow() -> bool {
 /// The same without a cancellation's unwind, which poisons nothing.
 #[cold]
 pub(crate) fn panicking_by_panic() -> bool {
-    panicking()
-        && Worker::current().and_then(Worker::current_task).is_none_or(|current| !current.has_flag(flag::CANCELLING))
+    // SAFETY: the current thread's header.
+    panicking() && !unsafe { children::current().as_ref() }.has_flag(flag::CANCELLING)
 }
 
 /// How many OS threads the machine runs at once for this process. See [`std::thread::available_parallelism`].

@@ -84,6 +84,24 @@ impl<T> JoinHandle<T> {
         self.0.thread()
     }
 
+    /// Asks the thread to end. See [`Thread::cancel`]; a [`join`](Self::join) afterwards waits until it has.
+    pub fn cancel(&self) {
+        self.thread().cancel();
+    }
+
+    /// Has the thread cancelled if the handle is dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// let waiter = sinew::spawn(|| sinew::park()).cancel_on_drop();
+    /// let thread = waiter.thread().clone();
+    /// drop(waiter);
+    /// assert_eq!(thread.cancelling(), 1);
+    /// ```
+    pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
+        CancelOnDrop(Some(self))
+    }
+
     /// Waits until the thread has ended, and gives its result.
     ///
     /// # Errors
@@ -112,6 +130,75 @@ impl<T> JoinHandle<T> {
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle").finish_non_exhaustive()
+    }
+}
+
+/// A [`JoinHandle`] that cancels its thread when it is dropped, and so also if the wait in [`join`](Self::join) unwinds. It does not wait
+/// then until the thread has ended: a [`scope`](super::scope()) or a [`TaskGroup`](crate::group::TaskGroup) does.
+///
+/// Made by [`JoinHandle::cancel_on_drop`].
+#[must_use = "dropped, it cancels the thread"]
+pub struct CancelOnDrop<T>(Option<JoinHandle<T>>);
+
+impl<T> CancelOnDrop<T> {
+    fn handle(&self) -> &JoinHandle<T> {
+        self.0.as_ref().expect("there until the end")
+    }
+
+    /// The thread.
+    #[must_use]
+    pub fn thread(&self) -> &Thread {
+        self.handle().thread()
+    }
+
+    /// Waits until the thread has ended, and gives its result.
+    ///
+    /// # Errors
+    /// As [`JoinHandle::join`].
+    ///
+    /// # Cancellation
+    /// Unwinds, and the thread is cancelled.
+    pub fn join(mut self) -> Result<T> {
+        let mut on_unwind = OnUnwind(Some(self.thread().clone()));
+        let result = self.0.take().expect("there until the end").join();
+        on_unwind.0 = None;
+        result
+    }
+
+    /// Whether the thread's closure has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.handle().is_finished()
+    }
+
+    /// The handle without this.
+    pub fn into_inner(mut self) -> JoinHandle<T> {
+        self.0.take().expect("there until the end")
+    }
+}
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.cancel();
+        }
+    }
+}
+
+impl<T> fmt::Debug for CancelOnDrop<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelOnDrop").finish_non_exhaustive()
+    }
+}
+
+/// Cancels a thread when the wait for it unwinds.
+struct OnUnwind(Option<Thread>);
+
+impl Drop for OnUnwind {
+    fn drop(&mut self) {
+        if let Some(thread) = &self.0 {
+            thread.cancel();
+        }
     }
 }
 

@@ -1,13 +1,11 @@
 //! Running closures in a runtime and on its blocking pool.
 
 use super::{JoinHandle, Result, builder::failed, handle::Claim};
-use crate::{
-    runtime::{
-        Handle, Inner, Runtime, blocking as pool, builder,
-        spawn::{Wishes, spawn_into},
-        worker::Worker,
-    },
-    task::cancel::Mask,
+use crate::runtime::{
+    Handle, Inner, Runtime, blocking as pool, builder,
+    spawn::{Wishes, spawn_into},
+    wait,
+    worker::Worker,
 };
 use std::{io, panic::resume_unwind};
 
@@ -58,7 +56,7 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    let _mask = Worker::current().and_then(Worker::current_task).map(Mask::new);
+    let _mask = wait::mask();
     // SAFETY: what `f` borrows outlives its thread, because the wait below is masked and cannot be left; the task is spawned with this
     // closure.
     let claim: Claim<T> = match unsafe { spawn_into(runtime, f, Wishes::NONE) } {

@@ -1,10 +1,7 @@
 //! Scoped threads: they may borrow, because the scope ends after them.
 
 use super::{Result, Thread, builder::spawn_raw, handle::Claim};
-use crate::{
-    runtime::{children::Children, spawn::Wishes, worker::Worker},
-    task::cancel::Mask,
-};
+use crate::runtime::{children::Children, spawn::Wishes, wait};
 use std::{
     fmt, io,
     marker::PhantomData,
@@ -87,7 +84,7 @@ where
     let scope = Scope { children: Children::new(), scope: PhantomData, env: PhantomData };
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
     {
-        let _mask = Worker::current().and_then(Worker::current_task).map(Mask::new);
+        let _mask = wait::mask();
         scope.children.wait();
     }
     match result {

@@ -15,7 +15,7 @@ use crate::{
         macros::{common_methods, descriptor_traits, timeout_methods},
         socket::Socket,
     },
-    runtime::readiness::Direction,
+    runtime::{clock, readiness::Direction},
     sys::{address::RawAddr, socket},
     thread,
 };
@@ -172,7 +172,7 @@ impl UnixDatagram {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.0.is_nonblocking() => {
                     deadline = deadline.or_else(|| self.0.deadline(Direction::Write));
-                    if deadline.is_some_and(|at| at <= Instant::now()) {
+                    if deadline.is_some_and(|at| at <= clock::now()) {
                         return Err(error);
                     }
                     self.await_room(&to, deadline)?;

@@ -1,0 +1,88 @@
+//! The time that a runtime's threads live in: the machine's, or for tests one that stands still while anybody works.
+//!
+//! A paused clock starts at the machine's time and moves only when it is told to, or when every worker sleeps and nothing else can
+//! wake one: then it jumps to the earliest deadline (`park`). So all that takes deadlines asks here for the time, and not std.
+
+use super::{Inner, worker::Worker};
+use crate::primitive::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A runtime's clock.
+pub(crate) struct Clock {
+    origin: Instant,
+    paused: bool,
+    /// Nanoseconds since `origin`, while paused.
+    advanced: AtomicU64,
+}
+
+impl Clock {
+    pub(crate) fn new(origin: Instant, paused: bool) -> Self {
+        Self { origin, paused, advanced: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Instant {
+        if self.paused { self.paused_now() } else { Instant::now() }
+    }
+
+    #[cold]
+    fn paused_now(&self) -> Instant {
+        self.origin + Duration::from_nanos(self.advanced.load(Ordering::Acquire))
+    }
+
+    /// Says when a worker's next timer is due, while it sleeps.
+    pub(crate) fn announce(&self, to: &AtomicU64, deadline: Option<Instant>) {
+        to.store(deadline.map_or(u64::MAX, |deadline| self.nanos(deadline)), Ordering::SeqCst);
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Moves a paused clock on to a point in time, unless that has passed.
+    pub(crate) fn advance_to(&self, to: Instant) {
+        self.advanced.fetch_max(self.nanos(to), Ordering::AcqRel);
+    }
+}
+
+impl Worker {
+    /// The time, for threads of this worker.
+    #[inline]
+    pub(crate) fn now(&self) -> Instant {
+        self.runtime().clock.now()
+    }
+}
+
+/// The time, for the current thread.
+#[inline]
+pub(crate) fn now() -> Instant {
+    match Worker::current() {
+        Some(worker) => worker.now(),
+        None => Instant::now(),
+    }
+}
+
+impl Inner {
+    /// Moves the paused clock on to an announced deadline; false if there is none.
+    pub(crate) fn jump(&self, alarm: u64) -> bool {
+        let to = self.clock.origin.checked_add(Duration::from_nanos(alarm)).filter(|_| alarm != u64::MAX);
+        if let Some(to) = to {
+            self.advance_clock(to);
+        }
+        to.is_some()
+    }
+
+    /// Moves the paused clock on and has every worker look at its timers.
+    pub(crate) fn advance_clock(&self, to: Instant) {
+        self.clock.advance_to(to);
+        for worker in self.workers() {
+            worker.attention.store(true, Ordering::SeqCst);
+            worker.nudge();
+        }
+    }
+}
