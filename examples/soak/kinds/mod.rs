@@ -14,6 +14,7 @@ mod mutex;
 mod notify;
 mod once;
 mod park;
+mod parts;
 mod poison;
 mod rwlock;
 mod select;
@@ -50,4 +51,5 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind { name: "generators", stage: generators::stage },
     Kind { name: "blocking", stage: blocking::stage },
     Kind { name: "echo over TCP", stage: echo::stage },
+    Kind { name: "parts that end", stage: parts::stage },
 ];
