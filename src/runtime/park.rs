@@ -227,12 +227,15 @@ impl Worker {
     /// Step 2.
     fn anything_to_find(&self) -> bool {
         let runtime = self.runtime();
-        self.has_messages() || !runtime.injector.is_empty() || runtime.is_closing() != self.closing.get()
+        self.has_messages()
+            || !runtime.injector.is_empty()
+            || self.attention.load(Ordering::Relaxed)
+            || runtime.is_closing() != self.closing.get()
     }
 
-    /// Whether others have sent it something. For anyone to ask.
+    /// Whether others have sent it something, so that it wakes if it sleeps. For anyone to ask.
     fn has_messages(&self) -> bool {
-        !self.shared.inbox.is_empty() || !self.shared.mailbox.is_empty() || self.attention.load(Ordering::Relaxed)
+        !self.shared.inbox.is_empty() || !self.shared.mailbox.is_empty()
     }
 
     /// The same where the clock is paused: if everybody sleeps, nothing but a deadline can go on, and so the clock jumps to the earliest.
