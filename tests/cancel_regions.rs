@@ -378,3 +378,61 @@ fn reasons_come_with_what_ends_and_the_first_counts() {
         .unwrap();
     });
 }
+
+#[test]
+fn a_deadline_that_was_only_looked_at_still_ends_the_part() {
+    on_workers(|| {
+        let handle = thread::spawn(|| {
+            let start = std::time::Instant::now();
+            let result = time::timeout(Duration::from_millis(2), || {
+                while !cancel::is_cancelled() {
+                    std::hint::spin_loop();
+                }
+                thread::sleep(Duration::from_secs(3));
+            });
+            assert!(result.is_err());
+            assert!(start.elapsed() < Duration::from_secs(3), "it slept to the end");
+        });
+        handle.join().unwrap();
+    });
+}
+
+#[test]
+fn a_token_whose_parent_was_dropped_is_cancelled_with_its_grandparent() {
+    let server = CancelToken::new();
+    let child = server.child_token().child_token();
+    server.cancel_with("enough");
+    assert!(child.is_cancelled());
+    assert_eq!(child.run_until_cancelled(|| ()).unwrap_err().reason(), Some("enough"));
+    let mut last = server;
+    for _ in 0..200_000 {
+        last = last.child_token();
+    }
+    drop(last);
+    let mut last = CancelToken::new();
+    for _ in 0..200_000 {
+        last = last.child_token();
+    }
+    drop(last);
+}
+
+#[test]
+fn a_cancellation_that_is_kept_changes_nothing_afterwards() {
+    on_workers(|| {
+        let handle = thread::spawn(|| {
+            let token = CancelToken::new();
+            let kept = token.run_until_cancelled(|| {
+                token.cancel();
+                thread::park();
+            });
+            let mutex = sinew::sync::Mutex::new(0);
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                let _guard = mutex.lock().unwrap();
+                std::panic::resume_unwind(Box::new("on purpose"));
+            }));
+            assert!(panicked.is_err() && kept.is_err());
+            assert!(mutex.is_poisoned(), "a panic poisons, whatever was cancelled before it");
+        });
+        handle.join().unwrap();
+    });
+}

@@ -314,3 +314,45 @@ fn a_join_set_whose_threads_are_cancelled_gives_their_ends() {
         .unwrap();
     });
 }
+
+#[test]
+fn a_panic_goes_on_also_where_the_caller_is_not_cancelled() {
+    on_workers(|| {
+        let thread = thread::spawn(|| {
+            let _gathers = OnDrop(|| {
+                let numbers = [0, 1];
+                let gathered = || gather(numbers.map(|number| move || assert_eq!(number, 0, "on purpose")));
+                assert!(catch_unwind(gathered).is_err());
+                assert!(catch_unwind(|| join((|| (), || resume_unwind(Box::new(1))))).is_err());
+            });
+            resume_unwind(Box::new("outside"));
+        });
+        let payload = thread.join().unwrap_err();
+        assert_eq!(*payload.downcast::<&str>().unwrap(), "outside");
+    });
+}
+
+#[test]
+fn a_panic_of_a_thread_is_told_rather_than_the_callers_cancellation() {
+    on_workers(|| {
+        let handle = spawn_started(|| {
+            let told = catch_unwind(|| {
+                group(|group| {
+                    group.spawn(|| -> Result<(), ()> {
+                        let _panics = OnDrop(|| ());
+                        let result = catch_unwind(thread::park);
+                        drop(result);
+                        resume_unwind(Box::new("a bug"));
+                    });
+                    thread::park();
+                    Ok(())
+                })
+            });
+            let bug = told.unwrap_err().downcast::<&str>().map(|bug| *bug);
+            assert_eq!(bug.ok(), Some("a bug"));
+            "told"
+        });
+        handle.cancel();
+        assert_eq!(handle.join().unwrap(), "told");
+    });
+}

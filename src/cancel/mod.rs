@@ -97,9 +97,9 @@ pub fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Cancelled> {
                 thread.set_flag(flag::UNWINDING);
                 resume_unwind(cancelled);
             }
-            thread.clear_flag(flag::UNWINDING);
+            thread.clear_flag(flag::UNWINDING | flag::CANCELLING);
             thread.extra().requests.acknowledge();
-            Err(*cancelled)
+            Err(cancelled.settled())
         }
     }
 }

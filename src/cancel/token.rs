@@ -44,6 +44,8 @@ struct Inner {
     cancelled: AtomicBool,
     state: Mutex<State>,
     waiters: Waiters,
+    /// Kept, so that a cancellation finds its way from the first ancestor to here.
+    parent: Option<Arc<Inner>>,
 }
 
 #[derive(Default)]
@@ -81,6 +83,16 @@ impl Inner {
         drop(state);
         self.waiters.lock().grant_all(0);
         children
+    }
+}
+
+impl Drop for Inner {
+    /// Without recursion: there may be many ancestors that nobody else keeps.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(mut parent) = next.and_then(Arc::into_inner) {
+            next = parent.parent.take();
+        }
     }
 }
 
@@ -138,7 +150,9 @@ impl CancelToken {
     /// ```
     #[must_use]
     pub fn child_token(&self) -> Self {
-        let child = Self::new();
+        let mut child = Inner::default();
+        child.parent = Some(self.0.clone());
+        let child = Self(Arc::new(child));
         let mut state = self.0.lock();
         if self.0.cancelled.load(Ordering::Relaxed) {
             let reason = state.reason.clone();

@@ -1,8 +1,8 @@
 //! Several closures at once, all of whose results are wanted.
 
-use super::group;
+use super::{GroupError, group};
 use crate::thread::ScopedJoinHandle;
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, panic::resume_unwind};
 
 /// Runs each closure in a thread of its own, and gives their results in the order of the closures. They may borrow.
 ///
@@ -29,19 +29,18 @@ where
         let handles: Vec<_> = closures.into_iter().map(spawn).collect();
         Ok(handles.into_iter().map(result).collect())
     });
-    // Otherwise the group panics.
-    values.expect("nothing fails and nobody cancels the group")
+    whole(values)
 }
 
-/// The result of a thread in a group where nothing fails: without one, a panic has cancelled the group, so this unwinds.
-fn result<T>(handle: ScopedJoinHandle<'_, Option<T>>) -> T {
-    match handle.join() {
-        Ok(Some(value)) => value,
-        Ok(None) => loop {
-            crate::sleep(Duration::MAX);
-        },
-        Err(payload) => std::panic::resume_unwind(payload),
-    }
+/// The result of a thread in a group where nothing fails: there is none if a thread has panicked.
+fn result<T>(handle: ScopedJoinHandle<'_, Option<T>>) -> Option<T> {
+    handle.join().unwrap_or_else(|payload| resume_unwind(payload))
+}
+
+/// What such a group gave. It panics if a thread has, also where its body cannot be cancelled (in a destructor, say) and has to come to
+/// its end without that thread's result.
+fn whole<T>(values: Result<Option<T>, GroupError<Infallible>>) -> T {
+    values.ok().flatten().expect("nothing fails, nobody cancels the group, and its panics go on")
 }
 
 /// A tuple of closures, each `FnOnce() -> T + Send`. Sealed.
@@ -96,9 +95,10 @@ macro_rules! tuples {
                 let ($($value,)+) = self;
                 let values = group::<_, Infallible, _>(|group| {
                     $(let $value = group.spawn(move || Ok($value()));)+
-                    Ok(($(result($value),)+))
+                    let values = || Some(($(result($value)?,)+));
+                    Ok(values())
                 });
-                values.expect("nothing fails and nobody cancels the group")
+                whole(values)
             }
         }
     )+};

@@ -78,14 +78,16 @@ impl<T> JoinSet<T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let says = Says(self.ended.clone(), self.next);
+        let number = self.next;
+        // Also if the spawn panics, which drops the closure: then this number has ended without a handle.
+        self.next += 1;
+        let says = Says(self.ended.clone(), number);
         let handle = spawn(move || {
             let _says = says;
             f()
         });
         let thread = handle.thread().clone();
-        self.handles.insert(self.next, handle);
-        self.next += 1;
+        self.handles.insert(number, handle);
         thread
     }
 
@@ -122,8 +124,12 @@ impl<T> JoinSet<T> {
 
     /// The same for a thread that has ended already; none if there is none.
     pub fn try_join_next(&mut self) -> Option<Result<T>> {
-        let number = self.ended.lock().pop_front()?;
-        let handle = self.handles.remove(&number)?;
+        let handle = loop {
+            let number = self.ended.lock().pop_front()?;
+            if let Some(handle) = self.handles.remove(&number) {
+                break handle;
+            }
+        };
         // It has no more to do than to end.
         let _mask = wait::mask();
         Some(handle.join())

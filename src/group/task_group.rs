@@ -93,10 +93,10 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for GroupError<E> {}
 /// [`TaskGroup::cancel`] before `f` had returned.
 ///
 /// # Panics
-/// With the first panic of a thread, or that of `f`; after all the others have been cancelled and have ended.
+/// With the panic of `f`, or else the first of a thread; after all the others have been cancelled and have ended.
 ///
 /// # Cancellation
-/// Cancels the threads, waits until they have ended, and unwinds.
+/// Cancels the threads, waits until they have ended, and unwinds; with a panic, if a thread has panicked.
 ///
 /// # Examples
 /// ```
@@ -136,16 +136,27 @@ where
             running.wait();
             value
         }));
-        body.unwrap_or_else(|payload| {
+        if body.is_err() {
             shared.token.cancel_with("the group's body unwound");
-            resume_unwind(payload)
-        })
+        }
+        body
     });
     let mut ends = shared.lock();
-    if let Some(panic) = ends.panic.take() {
+    let panic = match (ends.panic.take(), &value) {
+        (Some(panic), Err(unwound)) if !unwound.is::<Cancelled>() => {
+            // As above.
+            std::mem::forget(panic);
+            None
+        }
+        (panic, _) => panic,
+    };
+    if let Some(panic) = panic {
         drop(ends);
+        // A cancellation comes again, a panic does not.
+        drop(value);
         resume_unwind(panic);
     }
+    let value = value.unwrap_or_else(|unwound| resume_unwind(unwound));
     match (value, std::mem::take(&mut ends.errors)) {
         (Some(value), errors) if errors.is_empty() => Ok(value),
         (_, errors) => Err(GroupError { errors }),

@@ -44,6 +44,11 @@ impl Clock {
         u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX)
     }
 
+    /// How far a paused clock has come.
+    pub(crate) fn advanced(&self) -> u64 {
+        self.advanced.load(Ordering::Acquire)
+    }
+
     /// Moves a paused clock on to a point in time, unless that has passed.
     pub(crate) fn advance_to(&self, to: Instant) {
         self.advanced.fetch_max(self.nanos(to), Ordering::AcqRel);
@@ -68,18 +73,25 @@ pub(crate) fn now() -> Instant {
 }
 
 impl Inner {
-    /// Moves the paused clock on to an announced deadline; false if there is none.
-    pub(crate) fn jump(&self, alarm: u64) -> bool {
-        let to = self.clock.origin.checked_add(Duration::from_nanos(alarm)).filter(|_| alarm != u64::MAX);
-        if let Some(to) = to {
-            self.advance_clock(to);
+    /// Moves the paused clock on to an announced deadline, unless another worker has moved it from where it was; false if there is none.
+    pub(crate) fn jump(&self, from: u64, alarm: u64) -> bool {
+        if alarm == u64::MAX {
+            return false;
         }
-        to.is_some()
+        let to = alarm.max(from);
+        if self.clock.advanced.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            self.look_at_timers();
+        }
+        true
     }
 
     /// Moves the paused clock on and has every worker look at its timers.
     pub(crate) fn advance_clock(&self, to: Instant) {
         self.clock.advance_to(to);
+        self.look_at_timers();
+    }
+
+    fn look_at_timers(&self) {
         for worker in self.workers() {
             worker.attention.store(true, Ordering::SeqCst);
             worker.nudge();

@@ -69,6 +69,8 @@ impl Proxy {
 
 impl Drop for Own {
     fn drop(&mut self) {
+        // Here and not wherever the last handle goes: what a value's destructor does is not ours to know.
+        self.0.extra().vars.close();
         if self.0.extra().locals.clear().is_err() {
             // As std does.
             eprintln!("sinew: a thread's local panicked when it was dropped");

@@ -227,20 +227,31 @@ impl Worker {
     /// Step 2.
     fn anything_to_find(&self) -> bool {
         let runtime = self.runtime();
-        !self.shared.inbox.is_empty()
-            || !self.shared.mailbox.is_empty()
+        self.has_messages()
             || !runtime.injector.is_empty()
             || self.attention.load(Ordering::Relaxed)
             || runtime.is_closing() != self.closing.get()
+    }
+
+    /// Whether others have sent it something, so that it wakes if it sleeps. For anyone to ask.
+    fn has_messages(&self) -> bool {
+        !self.shared.inbox.is_empty() || !self.shared.mailbox.is_empty()
     }
 
     /// The same where the clock is paused: if everybody sleeps, nothing but a deadline can go on, and so the clock jumps to the earliest.
     /// The last to list itself finds that all are listed.
     fn sleep_paused(&self) {
         let runtime = self.runtime();
-        let all_sleep = || runtime.idle.sleeping() == runtime.workers().len() && !self.anything_to_find();
+        // One that is listed may just now find a message, which was sent before its sender fell asleep.
+        let all_sleep = || {
+            runtime.idle.sleeping() == runtime.workers().len()
+                && !self.anything_to_find()
+                && !runtime.workers().iter().any(Self::has_messages)
+        };
         let worked = || -> u64 { runtime.workers().iter().map(|worker| worker.resumes.load(Ordering::Relaxed)).sum() };
         let before = worked();
+        // Whatever another worker does in between, it moves the clock first.
+        let from = runtime.clock.advanced();
         let busy = runtime.blocking.is_busy();
         if all_sleep() && !busy {
             // What is ready in the network gets some time to arrive.
@@ -252,7 +263,7 @@ impl Worker {
                 return;
             }
             let alarms = runtime.workers().iter().map(|worker| worker.shared.alarm.load(Ordering::SeqCst));
-            if runtime.jump(alarms.min().unwrap_or(u64::MAX)) {
+            if runtime.jump(from, alarms.min().unwrap_or(u64::MAX)) {
                 return;
             }
         }

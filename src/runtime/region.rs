@@ -192,8 +192,8 @@ impl Region {
             Ok(cancelled) => {
                 if cancelled.region() == Some(self.address()) && self.raised.get() == (&raw const *cancelled).addr() {
                     // It did not unwind before this was raised, so it does not now.
-                    current.clear_flag(flag::UNWINDING);
-                    return Err(*cancelled);
+                    current.clear_flag(flag::UNWINDING | flag::CANCELLING);
+                    return Err(cancelled.settled());
                 }
                 // Known to unwind, as it was.
                 current.set_flag(flag::UNWINDING);
@@ -317,6 +317,8 @@ pub(crate) fn look_at_clock(thread: &Task) {
         {
             region.unset_alarm();
             region.expired.set(true);
+            // No timer will say so any more, and the caller need not unwind.
+            thread.pending.set(thread.pending.get() | wake::CANCEL);
         }
     }
 }

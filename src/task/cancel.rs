@@ -46,6 +46,12 @@ impl Cancelled {
         Self { reason, raised: Some(Raised { thread, over, region }) }
     }
 
+    /// The unwind has ended where it should: what is kept of it does not touch the thread any more.
+    pub(crate) fn settled(mut self) -> Self {
+        self.raised = None;
+        self
+    }
+
     /// The address of the region where the unwind ends.
     pub(crate) fn region(&self) -> Option<usize> {
         self.raised.as_ref().map(|raised| raised.region).filter(|&region| region != 0)
