@@ -71,7 +71,10 @@ fn a_thread_that_was_suspended_before_is_reported_too() {
 }
 
 #[test]
-#[cfg_attr(sinew_tsan, ignore = "as the sanitizer instruments it, such a frame faults beyond the guard")]
+#[cfg_attr(
+    any(sinew_asan, sinew_tsan),
+    ignore = "as the sanitizer instruments it, such a frame faults beyond the guard"
+)]
 #[cfg_attr(target_arch = "riscv64", ignore = "the compiler probes no stacks there: such a frame can step over a guard")]
 fn a_frame_larger_than_a_page_is_caught() {
     const TEST: &str = "a_frame_larger_than_a_page_is_caught";
