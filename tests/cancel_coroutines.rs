@@ -36,7 +36,7 @@ fn let_it_pass() {
 
 /// Suspends the thread, wherever it is: here cancellation takes effect.
 fn suspension() {
-    thread::sleep(Duration::from_micros(1));
+    thread::sleep(Duration::from_millis(1));
 }
 
 /// Yields inside of a timeout, then waits in it, and returns how that ended.
