@@ -111,10 +111,15 @@ fn a_yield_lets_the_others_of_its_worker_run() {
     let runtime = Runtime::builder().workers(1).build().unwrap();
     runtime.run(|| {
         let order = Arc::new(Mutex::new(Vec::new()));
+        let started = Arc::new(Mutex::new(0));
         let threads: Vec<_> = (0..3)
             .map(|i| {
-                let order = order.clone();
+                let (order, started) = (order.clone(), started.clone());
                 thread::spawn(move || {
+                    *started.lock().unwrap() += 1;
+                    while *started.lock().unwrap() < 3 {
+                        thread::yield_now();
+                    }
                     for round in 0..5 {
                         order.lock().unwrap().push((round, i));
                         thread::yield_now();
