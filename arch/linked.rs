@@ -5,7 +5,7 @@
 //! - `Link`: what lies at the very top of a linked stack, at most 16 bytes. While the stack runs, it leads to its resumer.
 //! - `prepare(link, start, limit, entry)`: makes the first `resume` call `entry(word, link, start)` on the stack
 //!   `[limit, start)`, and gives a token for it, which is `first_token(start)`.
-//! - `resume(token, link, word, note)`: goes on with a suspended stack, and hands it a word and a note, a number. It returns when that
+//! - `resume(token, link, word, throw)`: goes on with a suspended stack, and hands it a word and a flag. It returns when that
 //!   stack suspends or finishes, with a word and the new token; `None` after `finish`.
 //! - `suspend(link, word)`: from the linked stack, or from one that it resumed or called, returns to the resumer, and
 //!   returns with what the next `resume` hands in.
@@ -47,7 +47,7 @@ pub use port::TrapHandlerRegs;
 /// What is handed over by a switch: a small value, or the address of a larger one on the stack that is left.
 pub(crate) type Word = MaybeUninit<*mut ()>;
 
-/// A suspended stack; it means something to the port alone.
+/// A suspended stack: an address in the stack that ran when it suspended itself, its own or one that it had resumed or called.
 pub(crate) type Token = NonZeroUsize;
 
 /// What runs first on a linked stack: with the first word, the stack's link, and the address where the stack starts. It leaves by
@@ -61,8 +61,8 @@ pub(crate) type Landing = unsafe extern "C" fn(argument: *mut (), link: *const L
 #[repr(C, align(16))]
 pub(crate) struct Link {
     port: port::Link,
-    /// The user's, who sets it before reading it.
-    pub(crate) outside: Cell<*const ()>,
+    /// The user's. `prepare` makes it null.
+    pub(crate) baggage: Cell<*const ()>,
     #[cfg(any(sinew_tsan, sinew_asan))]
     fibers: std::cell::UnsafeCell<Fibers>,
 }
@@ -82,6 +82,30 @@ impl Link {
     }
 }
 
+/// An address in the stack that runs. (That of a local variable need not be one where AddressSanitizer keeps it elsewhere.)
+#[inline(always)]
+pub(crate) fn here() -> usize {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+    {
+        let pointer;
+        // SAFETY: it reads a register.
+        unsafe {
+            #[cfg(target_arch = "x86_64")]
+            std::arch::asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+            #[cfg(target_arch = "aarch64")]
+            std::arch::asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+            #[cfg(target_arch = "riscv64")]
+            std::arch::asm!("mv {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+        }
+        pointer
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+    {
+        let local = 0_u8;
+        (&raw const local).addr()
+    }
+}
+
 /// Makes a stack ready for its first [`resume`]. `start` is where the stack of the entry begins; what lies from there up to the
 /// link is the caller's.
 ///
@@ -98,8 +122,11 @@ pub(crate) unsafe fn prepare(top: usize, start: *mut u8, limit: usize, entry: En
         fibers.own.create(ptr::with_exposed_provenance_mut(top), ptr::with_exposed_provenance_mut(limit));
         (&raw mut (*link).fibers).write(fibers.into());
     }
-    // SAFETY: the caller's promise is the port's requirement.
-    unsafe { port::prepare(link, start, limit, entry) }
+    // SAFETY: the caller's memory; and its promise is the port's requirement.
+    unsafe {
+        (&raw mut (*link).baggage).write(Cell::new(ptr::null()));
+        port::prepare(link, start, limit, entry)
+    }
 }
 
 /// The token that [`prepare`] gives, by which one can tell whether the stack was ever resumed.
@@ -114,7 +141,7 @@ pub(crate) fn first_token(start: usize) -> usize {
 /// The token is the one that the stack's last `prepare` or `resume` gave, `link` is its link, the word is what it expects,
 /// and everything on it may run on this OS thread.
 #[inline(always)]
-pub(crate) unsafe fn resume(token: Token, link: *mut Link, word: Word, note: usize) -> (Word, Option<Token>) {
+pub(crate) unsafe fn resume(token: Token, link: *mut Link, word: Word, throw: bool) -> (Word, Option<Token>) {
     #[cfg(any(sinew_tsan, sinew_asan))]
     // SAFETY: the link is alive, and its fibers are used by the side that leaves.
     let leaving = unsafe {
@@ -122,18 +149,18 @@ pub(crate) unsafe fn resume(token: Token, link: *mut Link, word: Word, note: usi
         sanitizer::leave(&raw mut (*fibers).resumer, &raw const (*fibers).own)
     };
     // SAFETY: the caller's promise is the port's requirement.
-    let result = unsafe { port::resume(token, link, word, note) };
+    let result = unsafe { port::resume(token, link, word, throw) };
     #[cfg(any(sinew_tsan, sinew_asan))]
     sanitizer::arrive(leaving);
     result
 }
 
-/// Returns to whoever resumed the stack; returns with the next [`resume`]'s word and note.
+/// Returns to whoever resumed the stack; returns with the next [`resume`]'s word and flag.
 ///
 /// # Safety
 /// The stack of `link` runs, or has resumed or called the one that runs, with no resume of this link in between.
 #[inline(always)]
-pub(crate) unsafe fn suspend(link: *const Link, word: Word) -> (Word, usize) {
+pub(crate) unsafe fn suspend(link: *const Link, word: Word) -> (Word, bool) {
     #[cfg(any(sinew_tsan, sinew_asan))]
     // SAFETY: as in `resume`.
     let leaving = unsafe {

@@ -429,7 +429,7 @@ fn a_linked_stack_that_was_resumed_never_has_its_first_token() {
     unsafe {
         let first = linked::prepare(top, start, limit, body);
         assert_eq!(first.get(), linked::first_token(start.addr()));
-        let (_, suspended) = linked::resume(first, Link::of(top), Word::uninit(), 0);
+        let (_, suspended) = linked::resume(first, Link::of(top), Word::uninit(), false);
         assert_ne!(suspended.map(Token::get), Some(first.get()));
         linked::forget(Link::of(top), suspended);
     }

@@ -19,7 +19,7 @@
 //! | x0 | word | word |
 //! | x1 | link | token, 0 after `finish` |
 //! | x2 | token | parent |
-//! | x4 | note | – |
+//! | x4 | flag | – |
 //!
 //! `blr` calls the resume address and leaves the return address in x30, which the linked side pushes on the resumer's stack for it. What
 //! `blr` reaches begins with `bti c`, as a hint; the entry is jumped to by x16, which `bti c` admits too.
@@ -95,7 +95,7 @@ unsafe extern "C" fn begin() -> ! {
 /// # Safety
 /// As `resume` there.
 #[inline(always)]
-pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, note: usize) -> (Word, Option<Token>) {
+pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, throw: bool) -> (Word, Option<Token>) {
     let (result, next);
     // SAFETY: the token is a suspended stack by the caller's promise. x19 and x29 are restored by whoever returns, the stack
     // pointer here; the others are declared clobbered.
@@ -107,7 +107,7 @@ pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, note: us
             inlateout("x0") word => result,
             inlateout("x1") link => next,
             inlateout("x2") token.get() => _,
-            inlateout("x4") note => _,
+            inlateout("x4") usize::from(throw) => _,
             lateout("x20") _,
             lateout("x21") _,
             lateout("x22") _,
@@ -129,8 +129,8 @@ pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, note: us
 /// # Safety
 /// As `suspend` there.
 #[inline(always)]
-pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
-    let (result, note): (Word, usize);
+pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, bool) {
+    let (result, throw): (Word, usize);
     // SAFETY: the link leads to a resumer by the caller's promise. Whoever resumes comes to the label with the registers of the
     // table; x19 and x29 are restored from where they were stored; the others are declared clobbered.
     unsafe {
@@ -153,7 +153,7 @@ pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
             "add sp, x2, #32",
             inlateout("x0") word => result,
             inlateout("x2") link => _,
-            lateout("x4") note,
+            lateout("x4") throw,
             lateout("x20") _,
             lateout("x21") _,
             lateout("x22") _,
@@ -166,7 +166,7 @@ pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
             clobber_abi("C"),
         );
     }
-    (result, note)
+    (result, throw != 0)
 }
 
 /// See the contract in the parent module.

@@ -1,10 +1,10 @@
 //! The asymmetric port for every other processor, over corosensei's coroutines, which are asymmetric themselves.
 //!
-//! The coroutine's record lies below the caller's value; [`Link`] leads to it. The token is the record's address, with its lowest
-//! bit set before the first resume. `finish` is a last suspension, of which the resumer is told: so the coroutine never returns, and
-//! nothing of it needs dropping when the stack is given up.
+//! The coroutine's record lies below the caller's value; [`Link`] leads to it. The first token is the record's address; each later one is
+//! an address in the stack that ran. `finish` is a last suspension, of which the resumer is told:
+//! so the coroutine never returns, and nothing of it needs dropping when the stack is given up.
 
-use super::{super::port::Range, Entry, Function, Landing, Link as Whole, Token, Word};
+use super::{super::port::Range, Entry, Function, Landing, Link as Whole, Token, Word, here};
 use corosensei::{Coroutine, CoroutineResult, Yielder, trap::CoroutineTrapHandler};
 use std::{cell::Cell, convert::Infallible, ptr};
 
@@ -15,13 +15,14 @@ pub(super) struct Link {
     fiber: Cell<*mut Fiber>,
 }
 
-/// A word, and with it: in, the note; out, whether it was the last.
-type In = (Word, usize);
-type Out = (Word, bool);
+/// A word, and a flag: in, whether to throw; out, whether it was the last.
+type Message = (Word, bool);
 
 struct Fiber {
-    coroutine: Coroutine<In, Out, Infallible, Range>,
-    yielder: Cell<*const Yielder<In, Out>>,
+    coroutine: Coroutine<Message, Message, Infallible, Range>,
+    yielder: Cell<*const Yielder<Message, Message>>,
+    /// The last token.
+    suspended: Cell<usize>,
 }
 
 fn record(start: usize) -> usize {
@@ -31,7 +32,7 @@ fn record(start: usize) -> usize {
 /// See the contract in the parent module.
 #[inline]
 pub(super) fn first_token(start: usize) -> usize {
-    record(start) | 1
+    record(start)
 }
 
 /// See the contract in the parent module.
@@ -44,7 +45,7 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, limit: usize, ent
     let (at, start) = (link, start.cast::<()>());
     let coroutine = Coroutine::with_stack(
         Range::new(base, limit),
-        move |yielder: &Yielder<In, Out>, (word, _): In| -> Infallible {
+        move |yielder: &Yielder<Message, Message>, (word, _): Message| -> Infallible {
             // SAFETY: the record was written before the first resume; the entry gets what it was prepared with.
             unsafe {
                 (*fiber).yielder.set(yielder);
@@ -54,9 +55,9 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, limit: usize, ent
     );
     // SAFETY: the caller's memory, with room for the record below `start`.
     unsafe {
-        fiber.write(Fiber { coroutine, yielder: Cell::new(ptr::null()) });
+        fiber.write(Fiber { coroutine, yielder: Cell::new(ptr::null()), suspended: Cell::new(base) });
         (&raw mut (*link).port.fiber).write(Cell::new(fiber));
-        Token::new_unchecked(base | 1)
+        Token::new_unchecked(base)
     }
 }
 
@@ -64,13 +65,15 @@ pub(super) unsafe fn prepare(link: *mut Whole, start: *mut u8, limit: usize, ent
 ///
 /// # Safety
 /// As `resume` there.
-pub(super) unsafe fn resume(token: Token, _: *mut Whole, word: Word, note: usize) -> (Word, Option<Token>) {
-    let fiber = ptr::with_exposed_provenance_mut::<Fiber>(token.get() & !1);
+pub(super) unsafe fn resume(_: Token, link: *mut Whole, word: Word, throw: bool) -> (Word, Option<Token>) {
     // SAFETY: the record of a suspended stack by the caller's promise; while it runs nobody else borrows the coroutine.
-    match unsafe { (*fiber).coroutine.resume((word, note)) } {
-        CoroutineResult::Yield((word, true)) => (word, None),
-        CoroutineResult::Yield((word, false)) => (word, Token::new(token.get() & !1)),
-        CoroutineResult::Return(never) => match never {},
+    unsafe {
+        let fiber = (*link).port.fiber.get();
+        match (*fiber).coroutine.resume((word, throw)) {
+            CoroutineResult::Yield((word, true)) => (word, None),
+            CoroutineResult::Yield((word, false)) => (word, Token::new((*fiber).suspended.get())),
+            CoroutineResult::Return(never) => match never {},
+        }
     }
 }
 
@@ -78,9 +81,13 @@ pub(super) unsafe fn resume(token: Token, _: *mut Whole, word: Word, note: usize
 ///
 /// # Safety
 /// As `suspend` there.
-pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
+pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, bool) {
     // SAFETY: the stack runs, so its record and its yielder are there.
-    unsafe { (*(*(*link).port.fiber.get()).yielder.get()).suspend((word, false)) }
+    unsafe {
+        let fiber = (*link).port.fiber.get();
+        (*fiber).suspended.set(here());
+        (*(*fiber).yielder.get()).suspend((word, false))
+    }
 }
 
 /// See the contract in the parent module.

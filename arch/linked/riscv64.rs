@@ -22,7 +22,7 @@
 //! | a0 | word | word |
 //! | a1 | link | token, 0 after `finish` |
 //! | a2 | token | parent |
-//! | a3 | note | – |
+//! | a3 | flag | – |
 //!
 //! `jalr` by t2 pushes ra on the return-address predictor, and `ret` pops it; a jump by t2 does neither.
 
@@ -98,7 +98,7 @@ unsafe extern "C" fn begin() -> ! {
 /// # Safety
 /// As `resume` there.
 #[inline(always)]
-pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, note: usize) -> (Word, Option<Token>) {
+pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, throw: bool) -> (Word, Option<Token>) {
     let (result, next);
     // SAFETY: the token is a suspended stack by the caller's promise. s0 and s1 are restored by whoever returns, the stack
     // pointer here; the others are declared clobbered.
@@ -110,7 +110,7 @@ pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, note: us
             inlateout("a0") word => result,
             inlateout("a1") link => next,
             inlateout("a2") token.get() => _,
-            inlateout("a3") note => _,
+            inlateout("a3") usize::from(throw) => _,
             lateout("s2") _,
             lateout("s3") _,
             lateout("s4") _,
@@ -145,8 +145,8 @@ pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, note: us
 /// # Safety
 /// As `suspend` there.
 #[inline(always)]
-pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
-    let (result, note): (Word, usize);
+pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, bool) {
+    let (result, throw): (Word, usize);
     // SAFETY: the link leads to a resumer by the caller's promise. Whoever resumes comes to the label with the registers of the
     // table; s0 and s1 are restored from where they were stored; the others are declared clobbered.
     unsafe {
@@ -174,7 +174,7 @@ pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
             "addi sp, a2, 32",
             inlateout("a0") word => result,
             inlateout("a2") link => _,
-            lateout("a3") note,
+            lateout("a3") throw,
             lateout("s2") _,
             lateout("s3") _,
             lateout("s4") _,
@@ -200,7 +200,7 @@ pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
             clobber_abi("C"),
         );
     }
-    (result, note)
+    (result, throw != 0)
 }
 
 /// See the contract in the parent module.

@@ -30,7 +30,7 @@
 //! | rdi | word | word |
 //! | rsi | link | token, 0 after `finish` |
 //! | rdx | token | – |
-//! | rcx | note | – |
+//! | rcx | flag | – |
 //!
 //! As in the symmetric switch, rbx and rbp are saved because inline assembly cannot name them, and all the others are declared
 //! clobbered. Here they are pushed, since both stacks stay in use for calls and returns.
@@ -120,7 +120,7 @@ unsafe extern "C" fn begin() -> ! {
 /// # Safety
 /// As `resume` there.
 #[inline(always)]
-pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, note: usize) -> (Word, Option<Token>) {
+pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, throw: bool) -> (Word, Option<Token>) {
     let (result, next);
     // SAFETY: the token is a suspended stack by the caller's promise. rbx is restored here and rbp by whoever returns; the others
     // are declared clobbered.
@@ -133,7 +133,7 @@ pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, note: us
             inlateout("rdi") word => result,
             inlateout("rsi") link => next,
             inlateout("rdx") token.get() => _,
-            inlateout("rcx") note => _,
+            inlateout("rcx") usize::from(throw) => _,
             lateout("r12") _,
             lateout("r13") _,
             lateout("r14") _,
@@ -150,8 +150,8 @@ pub(super) unsafe fn resume(token: Token, link: *mut Whole, word: Word, note: us
 /// # Safety
 /// As `suspend` there.
 #[inline(always)]
-pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
-    let (result, note): (Word, usize);
+pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, bool) {
+    let (result, throw): (Word, usize);
     // SAFETY: the link leads to a resumer by the caller's promise. Whoever resumes comes to the label with the registers of the
     // table; rbx and rbp are restored from where they were pushed; the others are declared clobbered.
     unsafe {
@@ -173,7 +173,7 @@ pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
             "pop rbp",
             inlateout("rdi") word => result,
             inlateout("rdx") link => _,
-            lateout("rcx") note,
+            lateout("rcx") throw,
             lateout("r12") _,
             lateout("r13") _,
             lateout("r14") _,
@@ -181,7 +181,7 @@ pub(super) unsafe fn suspend(link: *const Whole, word: Word) -> (Word, usize) {
             clobber_abi("sysv64"),
         );
     }
-    (result, note)
+    (result, throw != 0)
 }
 
 /// See the contract in the parent module.

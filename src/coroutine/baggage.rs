@@ -6,19 +6,26 @@
 //!
 //! # The protocol
 //!
-//! Each resume sees to it that the coroutine's link says which region was the innermost *outside* of it. A suspension takes out all that
-//! lie further in, those of inner coroutines included, and keeps them in its frame, which brings them back.
+//! All is done by the resumer. It notes which region is the innermost, brings in what the coroutine took along, and when the coroutine
+//! has suspended itself, takes out what lies further in than the note: that is what was opened inside, also in coroutines further in. It
+//! hangs it on the coroutine's link.
 //!
-//! Until there is a keeper nobody writes `outside`, which is null from the first resume on: and rightly, since there are no regions. When
-//! it appears during a resume, all that are in this OS thread's lists then lie inside.
+//! A coroutine A may suspend itself from inside another, B, which it has resumed ([`Yielder::suspend`](super::Yielder::suspend) is called
+//! by B's body). Then the note of B's resumer, in a frame of A, may be out of date when A goes on: it names a region outside of A, or none.
+//! So who resumes a coroutine that is suspended from another's stack enters a *wall* into the list, and nobody inside takes anything out
+//! from beyond that. See [`Inside`].
+//!
+//! Without a keeper nothing is noted. When one appears during a resume, all that is in this OS thread's lists up to the first wall lies
+//! inside, as there was nothing before.
 //!
 //! # Cost
 //!
-//! Without a keeper, a load and a branch for a suspension, and nothing for a resume: the note that it hands over is the keeper's address,
-//! and has to be looked at anyway, since it may say that the coroutine is to unwind.
+//! Without a keeper, twice a load and a branch for a resume, and nothing for a suspension.
 
+use crate::arch::linked::{self, Link, Token, Word};
 use std::{
     cell::Cell,
+    ops::Range,
     ptr,
     sync::atomic::{AtomicPtr, Ordering},
 };
@@ -27,13 +34,60 @@ use std::{
 pub(crate) struct Keeper {
     /// The current thread's innermost region.
     pub(crate) innermost: fn() -> *const (),
-    /// Takes the innermost regions out of the current thread's list, as far as `outside`, which stays. Gives what `bring` takes.
-    pub(crate) take: fn(outside: *const ()) -> *const (),
-    /// Puts them into the current thread's list.
+    /// Takes what lies inside out of the current thread's list. Gives what `bring` takes.
+    pub(crate) take: fn(&Inside) -> *const (),
+    /// Puts it into the current thread's list.
     ///
     /// # Safety
-    /// What `take` gave, once; the frames in which they lie are still there.
+    /// What `take` gave, once; the frames in which the regions lie are still there.
     pub(crate) bring: unsafe fn(*const ()),
+    /// Runs the function within a wall, and hands it the region that this is.
+    pub(crate) wall: fn(Wall, &mut dyn FnMut(*const ())),
+}
+
+/// A region that does nothing but keep those further in from being taken along with those further out.
+pub(crate) struct Wall {
+    /// The stack of the coroutine around which it was built.
+    around: Range<usize>,
+    /// An address in the stack of who built it.
+    from: usize,
+}
+
+/// What tells the regions inside of a coroutine, which has just suspended itself, from those outside.
+pub(crate) struct Inside {
+    /// The innermost of those outside, as noted at the resume, or the wall that its resumer entered.
+    pub(crate) outside: *const (),
+    /// The coroutine's own stack.
+    pub(crate) stack: Range<usize>,
+    /// Where it has suspended itself.
+    pub(crate) at: Token,
+}
+
+impl Inside {
+    /// Whether this wall, which is not the one that was noted, is outside of the coroutine. To be called by the coroutine's resumer.
+    ///
+    /// A coroutine that has suspended itself on its own stack has none inside. Else there may be walls of both kinds. One outside may be
+    /// around the resumer; one inside may have been built on the coroutine's own stack. If neither is so, at least four coroutines are in
+    /// each other, of which one has gone past two and another past one, and nothing tells.
+    pub(crate) fn has_outside(&self, wall: &Wall) -> bool {
+        if self.stack.contains(&self.at.get()) || wall.around.contains(&linked::here()) {
+            true
+        } else if self.stack.contains(&wall.from) {
+            false
+        } else {
+            lost()
+        }
+    }
+}
+
+/// To go on could leave a timeout in a list whose frame is gone.
+#[cold]
+fn lost() -> ! {
+    crate::sys::report::write_stderr(
+        b"sinew: coroutines were suspended from several levels further in, with timeouts, shields or tokens open, and it cannot be told \
+          which of these are whose; aborting. Suspend a coroutine from its own body, or from one that this has resumed\n",
+    );
+    std::process::abort()
 }
 
 static KEEPER: AtomicPtr<Keeper> = AtomicPtr::new(ptr::null_mut());
@@ -57,46 +111,66 @@ pub(crate) fn closed() {
     OPEN.set(OPEN.get() - 1);
 }
 
-/// What a resume notes: 0, or that there is a keeper.
-#[inline(always)]
-pub(super) fn note() -> usize {
-    KEEPER.load(Ordering::Relaxed).addr()
-}
-
-/// Whether regions have been opened, so that [`take`] has to be asked.
+/// Whether regions have been opened in this process, so that a resume goes by [`resume`], or if it is under way, ends by [`suspended`].
 #[inline(always)]
 pub(super) fn in_use() -> bool {
     !KEEPER.load(Ordering::Relaxed).is_null()
 }
 
+/// The keeper, if there is a region in this OS thread's lists.
 fn keeper() -> Option<&'static Keeper> {
     // SAFETY: null, or from a static reference. What it refers to was made before the program ran.
     unsafe { KEEPER.load(Ordering::Relaxed).as_ref() }.filter(|_| OPEN.get() != 0)
 }
 
-/// The current thread's innermost region.
-pub(super) fn innermost() -> *const () {
-    keeper().map_or(ptr::null(), |keeper| (keeper.innermost)())
-}
-
-/// Regions that were taken out of a list.
-#[must_use = "to be brought back when the coroutine goes on"]
-pub(super) struct Baggage(*const ());
-
-/// Takes out what lies further in than `outside`.
-pub(super) fn take(outside: *const ()) -> Baggage {
-    Baggage(keeper().map_or(ptr::null(), |keeper| (keeper.take)(outside)))
-}
-
-impl Baggage {
-    /// Puts them into the current thread's list.
-    ///
-    /// # Safety
-    /// The frames in which they lie are still there.
-    pub(super) unsafe fn bring(self) {
-        if !self.0.is_null() {
-            // SAFETY: null until there is a keeper, which is not taken away again; the caller's promise; `self` is used up.
-            unsafe { ((*KEEPER.load(Ordering::Relaxed)).bring)(self.0) };
+/// As [`linked::resume`], for a coroutine on this stack, and brings and takes what it has open.
+///
+/// # Safety
+/// As `linked::resume`; the coroutine is resumed by way of this module each time.
+#[inline(never)]
+pub(super) unsafe fn resume(
+    token: Token,
+    link: *mut Link,
+    word: Word,
+    throw: bool,
+    stack: Range<usize>,
+) -> (Word, Option<Token>) {
+    // SAFETY: a suspended coroutine's link is there.
+    let baggage = unsafe { (*link).baggage.replace(ptr::null()) };
+    let go_on = |outside| {
+        if !baggage.is_null() {
+            // SAFETY: taken when the coroutine was suspended, and put in once. They lie on its stack, or on those that it resumed or called,
+            // whose frames are suspended with it. It had regions open, so there is a keeper, which is not taken away again.
+            unsafe { ((*KEEPER.load(Ordering::Relaxed)).bring)(baggage) };
         }
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (word, next) = linked::resume(token, link, word, throw);
+            suspended(link, next, outside, stack.clone());
+            (word, next)
+        }
+    };
+    match keeper() {
+        None => go_on(ptr::null()),
+        Some(keeper) if stack.contains(&token.get()) => go_on((keeper.innermost)()),
+        Some(keeper) => {
+            let mut result = None;
+            (keeper.wall)(Wall { around: stack.clone(), from: linked::here() }, &mut |wall| result = Some(go_on(wall)));
+            result.expect("the wall runs it")
+        }
+    }
+}
+
+/// Takes along what a coroutine has open that has just given this token.
+///
+/// # Safety
+/// Its link is there. `outside` was noted when it was resumed, null if there was nothing to note.
+#[cold]
+pub(super) unsafe fn suspended(link: *mut Link, token: Option<Token>, outside: *const (), stack: Range<usize>) {
+    if let Some(at) = token
+        && let Some(keeper) = keeper()
+    {
+        // SAFETY: by the caller's promise.
+        unsafe { (*link).baggage.set((keeper.take)(&Inside { outside, stack, at })) };
     }
 }

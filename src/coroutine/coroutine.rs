@@ -18,7 +18,7 @@ use super::{
     stack::{self, DefaultStack},
     trap::CoroutineTrapHandler,
     unwind, word,
-    yielder::{THROW, Yielder},
+    yielder::Yielder,
 };
 use crate::{
     arch::linked::{self, Link, Token, Word},
@@ -28,6 +28,7 @@ use std::{
     fmt,
     marker::PhantomData,
     mem::{self, ManuallyDrop},
+    ops::Range,
     ptr,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -190,7 +191,7 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
         // SAFETY: suspended, and it takes an `Input`, before this frame goes on.
         unsafe {
             let word = word::give(&mut value);
-            match self.go_on(token, word, baggage::note()) {
+            match self.go_on(token, word, false) {
                 CoroutineResult::Yield(value) => CoroutineResult::Yield(value),
                 CoroutineResult::Return(result) => CoroutineResult::Return(unwind::unwrap(result)),
             }
@@ -198,24 +199,38 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
     }
 
     /// # Safety
-    /// The coroutine is suspended with this token; the word is what it takes after this note.
+    /// The coroutine is suspended with this token; the word is what it takes.
     #[inline(always)]
     unsafe fn go_on(
         &mut self,
         token: Token,
         word: Word,
-        note: usize,
+        throw: bool,
     ) -> CoroutineResult<Yield, Result<Return, unwind::Caught>> {
         // SAFETY: by the caller's promise, and this type is not sent to another OS thread. What comes back is a `Yield`, or after the end a
         // result, taken at once.
         unsafe {
-            let (word, next) = linked::resume(token, self.link(), word, note);
+            let (word, next) = if baggage::in_use() {
+                baggage::resume(token, self.link(), word, throw, self.range())
+            } else {
+                let (word, next) = linked::resume(token, self.link(), word, throw);
+                if baggage::in_use() {
+                    baggage::suspended(self.link(), next, ptr::null(), self.range());
+                }
+                (word, next)
+            };
             self.token = next;
             match next {
                 Some(_) => CoroutineResult::Yield(word::take(word)),
                 None => CoroutineResult::Return(word::take(word)),
             }
         }
+    }
+
+    /// The stack's addresses.
+    #[inline(always)]
+    fn range(&self) -> Range<usize> {
+        self.stack.limit().get()..self.stack.base().get()
     }
 
     #[inline(always)]
@@ -283,7 +298,7 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
         let mut first = None;
         let last = loop {
             // SAFETY: suspended with this token, and the word is what a throw hands in.
-            match unsafe { self.go_on(token, word::give(&mut ManuallyDrop::new(start)), THROW) } {
+            match unsafe { self.go_on(token, word::give(&mut ManuallyDrop::new(start)), true) } {
                 CoroutineResult::Yield(value) => {
                     token = self.token.expect("it has yielded");
                     // It is suspended still: a panic waits until it has unwound (rule 3).
@@ -426,7 +441,6 @@ where
     // stack, and the first word is an `Input`: one that has not started is not thrown into.
     let result = unsafe {
         let yielder = &*link.cast::<Yielder<Input, Yield>>();
-        yielder.resumed();
         let func = ptr::read(start.cast::<F>());
         unwind::catch(move || func(yielder, word::take(word)))
     };

@@ -1,11 +1,8 @@
 //! The coroutine's own side: suspending, and borrowing the resumer's stack.
 
-use super::{baggage, on_stack::call_with, unwind, word};
-use crate::arch::linked::{self, Link, Word};
-use std::{cell::Cell, marker::PhantomData, mem::ManuallyDrop, ptr};
-
-/// What a resume notes whose word is for [`unwind::force`]. Otherwise it notes what [`baggage::note`] says.
-pub(super) const THROW: usize = 1;
+use super::{on_stack::call_with, unwind, word};
+use crate::arch::linked::{self, Link};
+use std::{cell::Cell, marker::PhantomData, mem::ManuallyDrop};
 
 /// What a coroutine suspends itself by. Its body gets a reference.
 ///
@@ -38,58 +35,16 @@ impl<Input, Yield> Yielder<Input, Yield> {
     /// panics does.
     #[inline]
     pub fn suspend(&self, val: Yield) -> Input {
-        if baggage::in_use() {
-            return self.suspend_with_baggage(val);
-        }
         let mut value = ManuallyDrop::new(val);
         // SAFETY: a yielder is borrowed by its coroutine's body, which cannot pass it to another OS thread, so its stack, or one that
         // it resumed or called, is the running one. The word is taken before this frame goes on.
-        let (word, note) = unsafe { linked::suspend(&raw const self.link, word::give(&mut value)) };
-        if note != 0 {
-            // SAFETY: these came just now.
-            unsafe { self.noted(note, word) };
-        }
-        // SAFETY: `resume` gives an `Input` where it does not throw.
-        unsafe { word::take(word) }
-    }
-
-    /// The same once there may be regions.
-    #[inline(never)]
-    fn suspend_with_baggage(&self, val: Yield) -> Input {
-        let taken = baggage::take(self.link.outside.get());
-        let mut value = ManuallyDrop::new(val);
-        // SAFETY: as in `suspend`.
-        let (word, note) = unsafe { linked::suspend(&raw const self.link, word::give(&mut value)) };
-        self.resumed();
-        // SAFETY: they lie on the coroutine's stack, or on one that it resumed or called, whose frames are suspended with this one. The
-        // word and the note came just now.
-        unsafe {
-            taken.bring();
-            if note == THROW {
-                self.noted(note, word);
-            }
-            word::take(word)
-        }
-    }
-
-    /// Takes down what lies outside of the coroutine.
-    #[inline]
-    pub(super) fn resumed(&self) {
-        self.link.outside.set(if baggage::in_use() { baggage::innermost() } else { ptr::null() });
-    }
-
-    /// Unwinds, or takes down what lies outside of the coroutine.
-    ///
-    /// # Safety
-    /// A resume has handed these in.
-    #[cold]
-    #[inline(never)]
-    unsafe fn noted(&self, note: usize, word: Word) {
-        self.resumed();
-        if note == THROW {
+        let (word, throw) = unsafe { linked::suspend(&raw const self.link, word::give(&mut value)) };
+        if throw {
             // SAFETY: what throws hands in the address of the stack's start.
             unwind::force(unsafe { word::take::<usize>(word) });
         }
+        // SAFETY: `resume` gives an `Input` where it does not throw.
+        unsafe { word::take(word) }
     }
 
     /// Runs `f` on the stack of whoever resumed this coroutine, and returns what it returns: for calls that need more stack than

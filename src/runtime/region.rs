@@ -18,7 +18,8 @@
 //!
 //! A coroutine that suspends itself inside regions takes them along: [`take`] removes from the thread's list those that were entered
 //! since the coroutine was resumed, with their timers, and [`bring`] puts them into the list of whichever thread resumes it. A deadline
-//! that has passed meanwhile takes effect there. See `coroutine::baggage`.
+//! that has passed meanwhile takes effect there. How they are told from those of the resumer, and what a [`wall`] is for, is in
+//! `coroutine::baggage`.
 
 use super::{
     children, clock,
@@ -27,7 +28,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    coroutine::baggage::{self, Keeper},
+    coroutine::baggage::{self, Inside, Keeper, Wall},
     primitive::{AtomicBool, Ordering},
     task::{Task, cancel::Cancelled, flag, wake},
 };
@@ -56,6 +57,8 @@ pub(crate) trait Source {
 /// See the module's documentation.
 pub(crate) struct Region {
     is_shield: bool,
+    /// See `coroutine::baggage`.
+    wall: Option<Wall>,
     /// The next further out.
     outer: Cell<*const Region>,
     /// In whose list it is.
@@ -81,12 +84,13 @@ pub(crate) enum Target {
     Thread,
 }
 
-static KEEPER: Keeper = Keeper { innermost, take, bring };
+static KEEPER: Keeper = Keeper { innermost, take, bring, wall };
 
 impl Region {
     fn with(is_shield: bool, deadline: Option<Instant>, source: Option<NonNull<dyn Source>>) -> Self {
         Self {
             is_shield,
+            wall: None,
             outer: Cell::new(ptr::null()),
             thread: Cell::new(ptr::null()),
             deadline: Cell::new(deadline),
@@ -329,16 +333,16 @@ fn innermost() -> *const () {
     unsafe { children::current().as_ref() }.try_extra().map_or(ptr::null(), |extra| extra.regions.get())
 }
 
-/// Takes the current thread's innermost regions out of its list, as far as `outside`. Gives the outermost of them, which leads
-/// inwards.
-#[cold]
-fn take(outside: *const ()) -> *const () {
+/// Takes the current thread's regions inside of a coroutine out of its list. Gives the outermost of them, which leads inwards.
+fn take(inside: &Inside) -> *const () {
     // SAFETY: the current thread's header.
     let header = unsafe { children::current().as_ref() };
     let mut taken: *const Region = ptr::null();
-    while let Some(region) = regions(header).next()
-        && !ptr::eq(ptr::from_ref(region).cast(), outside)
-    {
+    while let Some(region) = regions(header).next() {
+        let at = ptr::from_ref(region).cast();
+        if ptr::eq(at, inside.outside) || region.wall.as_ref().is_some_and(|wall| inside.has_outside(wall)) {
+            break;
+        }
         region.leave();
         region.outer.set(taken);
         taken = region;
@@ -346,11 +350,20 @@ fn take(outside: *const ()) -> *const () {
     taken.cast()
 }
 
+/// Runs the function in a region that is a wall.
+fn wall(wall: Wall, f: &mut dyn FnMut(*const ())) {
+    let region = Region { wall: Some(wall), ..Region::with(false, None, None) };
+    // SAFETY: the current thread; the region stays where it is until it has been taken out. `f` resumes a coroutine and lets no unwind
+    // out.
+    unsafe { region.enter(children::current()) };
+    f(ptr::from_ref(&region).cast());
+    region.leave();
+}
+
 /// Puts them into the current thread's list.
 ///
 /// # Safety
 /// What `take` gave, once, and they are still there.
-#[cold]
 unsafe fn bring(taken: *const ()) {
     let current = children::current();
     let mut next = taken.cast::<Region>();
