@@ -209,9 +209,9 @@ pub(crate) fn assert_cancelled<T>(handle: JoinHandle<T>) {
     }
 }
 
-/// Runs the body on runtimes of one and of two workers.
+/// Runs the body on runtimes of one, two and eight workers.
 pub(crate) fn on_workers(body: fn()) {
-    for workers in [1, 2] {
+    for workers in [1, 2, 8] {
         Runtime::builder().workers(workers).build().unwrap().run(body);
     }
 }
