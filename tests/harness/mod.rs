@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test file is a crate of its own and uses a part of this")]
 
+pub(crate) mod driven;
+
 use sinew::{Cancelled, JoinHandle, Runtime, thread};
 use std::{
     fs,

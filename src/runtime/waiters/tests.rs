@@ -173,7 +173,7 @@ fn a_waker_that_panics_keeps_no_other_from_its_wake() {
     let panics = || Node::for_future(Want::amount(0), Arc::new(Panics).into());
     let nodes: Vec<_> =
         (0..40).map(|number| Box::pin(if number % 3 == 0 { panics() } else { node(0, false, &wakes) })).collect();
-    let listed: Vec<_> = nodes.iter().map(|node| list(&waiters, node)).collect();
+    let _listed: Vec<_> = nodes.iter().map(|node| list(&waiters, node)).collect();
     waiters.lock().grant_all(0);
     assert_eq!(wakes.0.load(Ordering::SeqCst), 26);
     let node = pin!(panics());
