@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Runs the body on an OS thread, on a green one of the default runtime, and on runtimes of one, two and eight workers.
+/// Runs the body on an OS thread and on a green one.
 #[track_caller]
 pub(crate) fn on_each_kind(body: fn()) {
     for result in [std::thread::spawn(body).join(), sinew::spawn(body).join()] {
@@ -24,7 +24,6 @@ pub(crate) fn on_each_kind(body: fn()) {
             std::panic::resume_unwind(payload);
         }
     }
-    on_workers(body);
 }
 
 /// Waits, on either kind of thread, until the condition holds. Far longer than any machine needs before it gives up.
