@@ -171,6 +171,8 @@ mod sync {
 }
 #[cfg(loom)]
 mod task {
+    #[cfg(test)]
+    pub(crate) mod foreign;
     pub(crate) mod state;
     pub(crate) mod wake;
 }

@@ -8,7 +8,7 @@ use sinew::{
     thread, time,
 };
 use std::{
-    panic::{catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -354,5 +354,60 @@ fn a_panic_of_a_thread_is_told_rather_than_the_callers_cancellation() {
         });
         handle.cancel();
         assert_eq!(handle.join().unwrap(), "told");
+    });
+}
+
+fn words(payload: Box<dyn std::any::Any + Send>) -> String {
+    payload.downcast::<String>().map_or_else(|_| "no words".into(), |words| *words)
+}
+
+#[test]
+fn a_thread_that_is_cancelled_for_itself_does_not_have_its_caller_seem_cancelled() {
+    on_every_crew(|crew| {
+        crew.spawn(|| {
+            let cancel = || {
+                thread::current().cancel_with("by itself");
+                thread::park();
+            };
+            for gathers in [true, false] {
+                let ended = AtomicUsize::new(0);
+                let other = || {
+                    let _end = OnDrop(|| {
+                        ended.fetch_add(1, Ordering::SeqCst);
+                    });
+                };
+                let payload = catch_unwind(AssertUnwindSafe(|| match gathers {
+                    true => drop(gather([&cancel as &(dyn Fn() + Sync), &other, &other])),
+                    false => drop(join((cancel, other, other))),
+                }));
+                let words = words(payload.unwrap_err());
+                assert_eq!(words, "a thread of `gather` or `join` was cancelled: by itself");
+            }
+            // A race goes on with the others.
+            let first = race((0..3).map(|number| {
+                move || {
+                    if number != 1 {
+                        cancel();
+                    }
+                    number
+                }
+            }));
+            assert_eq!(first, 1);
+            let none = catch_unwind(|| race([cancel, cancel])).unwrap_err();
+            assert_eq!(words(none), "every thread of the race was cancelled");
+            // In a group it is no failure, and its handle says what it was.
+            let result = group(|group| {
+                let one = group.spawn(|| {
+                    thread::current().cancel();
+                    thread::park();
+                    Ok::<_, ()>(())
+                });
+                assert!(one.join().unwrap_err().is::<sinew::Cancelled>());
+                Ok(3)
+            });
+            assert_eq!(result, Ok(3));
+        })
+        .join()
+        .unwrap();
     });
 }

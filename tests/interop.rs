@@ -190,3 +190,69 @@ fn a_future_is_woken_by_an_os_thread_that_knows_nothing_of_this() {
         waiter.join().unwrap();
     });
 }
+
+/// Panics whenever something is asked of it that the runtime may ask in the middle of its own work.
+struct Panics(&'static AtomicUsize);
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        std::panic::resume_unwind(Box::new("the waker"));
+    }
+}
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        if !std::thread::panicking() {
+            std::panic::resume_unwind(Box::new("the waker's end"));
+        }
+    }
+}
+
+#[test]
+fn a_waker_that_panics_harms_nobody() {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    on_every_crew(|crew| {
+        let start = CALLS.load(Ordering::SeqCst);
+        let release = Arc::new(sinew::sync::Event::new());
+        let waits = release.clone();
+        let handle = match crew.green(move || waits.wait()) {
+            harness::Member::Green(handle) => handle,
+            harness::Member::Os(_) => unreachable!(),
+        };
+        let mut join = Box::pin(handle.into_future());
+        // The second is dropped where it takes the place of the first.
+        for _ in 0..2 {
+            let waker = std::mem::ManuallyDrop::new(Waker::from(Arc::new(Panics(&CALLS))));
+            let context = &mut Context::from_waker(&waker);
+            assert!(join.as_mut().poll(context).is_pending());
+            // The clone is the last that there is.
+            // SAFETY: made by `From<Arc>`, and not used any more.
+            unsafe { Arc::decrement_strong_count(waker.data().cast::<Panics>()) };
+        }
+        assert_eq!(CALLS.load(Ordering::SeqCst), start + 1);
+        release.set();
+        harness::wait_until(|| CALLS.load(Ordering::SeqCst) == start + 3);
+        let ready = join.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(ready, Poll::Ready(Ok(()))));
+    });
+}
+
+#[test]
+fn a_sleep_whose_runtime_was_shut_down_does_not_say_that_the_time_is_up() {
+    let runtime = sinew::Runtime::builder().workers(1).build().unwrap();
+    let sleep = Arc::new(Mutex::new(Box::pin(future::timeout(Duration::from_secs(3600), pending::<()>()))));
+    let inside = sleep.clone();
+    runtime.run(move || {
+        assert!(inside.lock().unwrap().as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        thread::yield_now();
+    });
+    let waits = runtime.spawn(|| future::block_on(future::sleep(Duration::from_secs(3600))));
+    runtime.run(|| thread::sleep(Duration::from_millis(2)));
+    runtime.shutdown(std::time::Instant::now() + Duration::from_secs(60)).unwrap();
+    assert_cancelled(waits);
+    let outside = std::thread::spawn(move || future::block_on(sleep.lock().unwrap().as_mut()));
+    let words = outside.join().unwrap_err().downcast::<String>().unwrap();
+    assert_eq!(*words, "the thread that sleeps for a future was cancelled: the runtime is shutting down");
+}

@@ -1,14 +1,13 @@
-//! Cancellation and time limits of what waits in `sync`, systematically: an operation is driven through its suspensions by the steps
-//! of others, and cancelled after the k-th step, for each k, or left to time out there. Afterwards nothing may be lost, nothing held,
-//! and the operation goes on working.
-//!
-//! On one worker the thread is suspended whenever the driver runs, so each k is another suspension; on two, it is where it is.
+//! Cancellation and time limits of what waits in `sync`, at every suspension that occurs: see `harness::driven`.
 
 mod harness;
 
-use harness::let_others_run;
+use harness::{
+    driven::{Case, count, end, run},
+    let_others_run,
+};
 use sinew::{
-    Cancelled, JoinHandle, Runtime,
+    JoinHandle, Runtime,
     sync::{Barrier, Condvar, Event, LazyLock, Mutex, Notify, Once, OnceLock, RwLock, Semaphore, WaitGroup},
     thread,
 };
@@ -19,74 +18,6 @@ use std::{
     },
     time::Duration,
 };
-
-/// An operation, what others do meanwhile, and what must hold in the end.
-struct Case<S: 'static> {
-    name: &'static str,
-    new: fn() -> S,
-    /// Waits; counts in the given counter if it was successful. With a time limit, if there is one.
-    operation: fn(&S, &AtomicUsize, Option<Duration>),
-    /// Done by the driver one after the other; together they let the operation go through. What one of them takes, a
-    /// later one gives back.
-    steps: &'static [fn(&S)],
-    /// Gets how many operations were successful.
-    check: fn(&S, usize),
-}
-
-fn end<T>(handle: JoinHandle<T>) {
-    if let Err(payload) = handle.join() {
-        assert!(payload.is::<Cancelled>(), "it panicked");
-    }
-}
-
-fn run<S: Send + Sync>(case: &Case<S>) {
-    for workers in [1, 2] {
-        for limit in [None, Some(Duration::from_millis(2))] {
-            for k in 0..=case.steps.len() {
-                let (new, operation, steps, check) = (case.new, case.operation, case.steps, case.check);
-                println!("{}, {workers} workers, {limit:?}, after step {k}", case.name);
-                let runtime = Runtime::builder().workers(workers).build().unwrap();
-                runtime.run(move || {
-                    let (state, successes) = (Arc::new(new()), Arc::new(AtomicUsize::new(0)));
-                    // Two of them, of which the first is cancelled: the other must not suffer from it.
-                    let spawn = |limit| {
-                        let (state, successes) = (state.clone(), successes.clone());
-                        thread::spawn(move || operation(&state, &successes, limit))
-                    };
-                    let (mut one, mut two) = (None, None);
-                    for (number, step) in steps.iter().enumerate() {
-                        if number == 1 {
-                            (one, two) = (Some(spawn(limit)), Some(spawn(None)));
-                            let_others_run();
-                        }
-                        if number == k {
-                            cancel_or_wait(one.as_ref(), limit);
-                        }
-                        step(&state);
-                        let_others_run();
-                    }
-                    if k == steps.len() {
-                        cancel_or_wait(one.as_ref(), limit);
-                    }
-                    one.into_iter().chain(two).for_each(end);
-                    check(&state, successes.load(Ordering::SeqCst));
-                });
-            }
-        }
-    }
-}
-
-fn cancel_or_wait(handle: Option<&JoinHandle<()>>, limit: Option<Duration>) {
-    match (handle, limit) {
-        (Some(handle), None) => handle.thread().cancel(),
-        (_, limit) => thread::sleep(limit.unwrap_or_default() * 2),
-    }
-    let_others_run();
-}
-
-fn count(successes: &AtomicUsize) {
-    successes.fetch_add(1, Ordering::SeqCst);
-}
 
 /// A mutex that is held by the driver in the meantime: a guard that outlives its step.
 struct Holds<L: 'static, G> {
@@ -356,17 +287,10 @@ fn a_notification() {
 
 #[test]
 fn a_barrier() {
-    run(&Case::<Barrier> {
-        name: "wait",
-        new: || Barrier::new(2),
-        // The second, when the first was cancelled, finds the driver there.
-        operation: |barrier, successes, _| {
-            barrier.wait();
-            count(successes);
-        },
-        steps: &[|_| {}, |_| {}],
-        check: |_, successes| assert_eq!(successes, 2),
-    });
+    let both = Arc::new(Barrier::new(2));
+    let other = both.clone();
+    let waiter = thread::spawn(move || other.wait().is_leader());
+    assert!(both.wait().is_leader() != waiter.join().unwrap());
     let runtime = Runtime::builder().workers(1).build().unwrap();
     runtime.run(|| {
         let barrier = Arc::new(Barrier::new(2));

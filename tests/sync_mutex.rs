@@ -282,3 +282,28 @@ fn its_bounds_are_stds() {
     assert_sync::<MutexGuard<'_, u8>>();
     assert!(size_of::<Mutex<()>>() <= 24);
 }
+
+#[test]
+fn a_coroutine_that_is_dropped_while_it_holds_the_lock_poisons_it() {
+    use sinew::coroutine::Coroutine;
+    on_every_crew(|crew| {
+        crew.spawn(|| {
+            let mutex = Arc::new(Mutex::new(0));
+            for (finishes, poisoned) in [(true, false), (false, true)] {
+                let held = mutex.clone();
+                let mut coroutine = Coroutine::<(), (), ()>::new(move |yielder, ()| {
+                    let _guard = held.lock().unwrap();
+                    yielder.suspend(());
+                });
+                coroutine.resume(());
+                if finishes {
+                    coroutine.resume(());
+                }
+                drop(coroutine);
+                assert_eq!(mutex.is_poisoned(), poisoned);
+            }
+        })
+        .join()
+        .unwrap();
+    });
+}

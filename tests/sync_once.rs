@@ -191,3 +191,12 @@ fn they_look_as_stds() {
     assert_eq!(format!("{:?}", OnceLock::from(1)), format!("{:?}", std_sync::OnceLock::from(1)));
     assert_eq!(format!("{:?}", LazyLock::new(|| 1)), format!("{:?}", std_sync::LazyLock::new(|| 1)));
 }
+
+#[test]
+#[allow(deprecated, reason = "it is what is tested")]
+fn the_old_constant_is_a_fresh_one() {
+    static ONCE: Once = sinew::sync::ONCE_INIT;
+    assert!(!ONCE.is_completed());
+    ONCE.call_once(|| ());
+    assert!(ONCE.is_completed());
+}

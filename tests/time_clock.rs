@@ -211,3 +211,35 @@ fn an_interval_begins_where_it_is_told_and_anew_where_it_is_reset() {
         assert_eq!(start.elapsed(), HOUR * 5);
     });
 }
+
+#[test]
+fn who_moves_it_at_the_same_time_moves_it_by_the_sum() {
+    on_paused(|| {
+        let start = Instant::now();
+        let begin = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let begin = begin.clone();
+                thread::spawn(move || {
+                    begin.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    while begin.load(std::sync::atomic::Ordering::SeqCst) < 8 {
+                        thread::yield_now();
+                    }
+                    (0..500).for_each(|_| time::advance(HOUR));
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(start.elapsed(), HOUR * 4000);
+    });
+}
+
+#[test]
+fn it_is_not_moved_beyond_what_it_can_say() {
+    on_paused(|| {
+        let start = Instant::now();
+        assert!(std::panic::catch_unwind(|| time::advance(Duration::MAX)).is_err());
+        assert!(std::panic::catch_unwind(|| time::advance(Duration::from_nanos(u64::MAX))).is_err());
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    });
+}

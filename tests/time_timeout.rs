@@ -22,10 +22,6 @@ const SHORT: Duration = Duration::from_millis(2);
 fn every_wait_is_ended_and_its_frames_are_unwound() {
     on_every_crew(|crew| {
         for (name, body) in waiting_bodies() {
-            if name == "yield" {
-                // On an OS thread this is not a wait.
-                continue;
-            }
             crew.spawn(move || {
                 let drops = AtomicUsize::new(0);
                 let start = Instant::now();
@@ -50,15 +46,28 @@ fn every_wait_is_ended_and_its_frames_are_unwound() {
 }
 
 #[test]
-fn a_loop_that_yields_is_ended() {
-    on_workers(|| {
-        let result = time::timeout(SHORT, || {
-            loop {
-                thread::yield_now();
+fn a_loop_that_sleeps_until_what_has_passed_is_ended() {
+    on_every_crew(|crew| {
+        crew.spawn(|| {
+            let past = Instant::now();
+            let sleeps: [fn(Instant); 3] = [
+                time::sleep_until,
+                |_| time::sleep(Duration::ZERO),
+                |past| {
+                    time::interval_at(past, SHORT).tick();
+                },
+            ];
+            for sleep in sleeps {
+                let result: Result<(), _> = time::timeout(SHORT, || {
+                    loop {
+                        sleep(past);
+                    }
+                });
+                assert!(result.is_err());
             }
-        });
-        let _: Result<(), _> = result;
-        assert!(result.is_err());
+        })
+        .join()
+        .unwrap();
     });
 }
 

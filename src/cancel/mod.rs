@@ -17,11 +17,15 @@
 //!
 //! Cancellation is a state, not an event. An unwind that was swallowed by [`catch_unwind`] comes again at the
 //! next suspension, until the request was acknowledged by [`catch`] or taken back by
-//! [`uncancel`](crate::thread::Thread::uncancel).
+//! [`uncancel`](crate::thread::Thread::uncancel). The request that a [shutdown](crate::Runtime::shutdown) makes to each thread of its
+//! runtime can be neither.
 //!
 //! # Where it does not come
 //!
-//! - In a [`shield`], for what is asked outside of it. In destructors that run during an unwind.
+//! - In a [`shield`], for what is asked outside of it.
+//! - In destructors that run during an unwind, of a panic or of a cancellation: one raised there would abort the process. So a
+//!   [`timeout`](crate::time::timeout) or a token inside such a destructor ends nothing either, and what waits there waits to its
+//!   end; give it a limit of its own (`recv_timeout`, `wait_timeout`, a socket's timeout), which is no cancellation and works there.
 //! - Between two suspensions: a loop that computes calls [`checkpoint`] now and then.
 //! - In the wait of a [`scope`](crate::scope), [`run`](crate::run) or [`blocking`](crate::thread::blocking), whose closures
 //!   may use what the caller lent.
@@ -39,7 +43,7 @@ use crate::{
         wait,
         worker::Worker,
     },
-    task::{Task, flag},
+    task::flag,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -69,10 +73,12 @@ pub fn shield<T>(f: impl FnOnce() -> T) -> T {
 /// Runs `f`, and if it is ended by the cancellation of the whole thread, acknowledges that: all requests so far are done with, and
 /// the thread goes on.
 ///
-/// Panics, and the ends of parts of the thread that lie outside of this call, go on through it.
+/// Panics, and the ends of parts of the thread that lie outside of this call, go on through it. So does the cancellation by which a
+/// runtime's [shutdown](crate::Runtime::shutdown) ends its threads: nobody acknowledges that, and a loop that calls this again and
+/// again ends with the runtime.
 ///
 /// # Errors
-/// `f` was ended by a cancellation of the thread.
+/// `f` was ended by a cancellation of the thread, and the runtime is not shutting down.
 ///
 /// # Examples
 /// ```
@@ -92,13 +98,12 @@ pub fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Cancelled> {
             let cancelled = payload.downcast::<Cancelled>().unwrap_or_else(|panic| resume_unwind(panic));
             // SAFETY: the current thread's header.
             let thread = unsafe { current().as_ref() };
-            if !cancelled.ends_thread(thread.id()) {
+            if !cancelled.ends_thread(thread.id()) || !thread.extra().requests.acknowledge() {
                 // It is known to unwind, as before.
                 thread.set_flag(flag::UNWINDING);
                 resume_unwind(cancelled);
             }
             thread.clear_flag(flag::UNWINDING | flag::CANCELLING);
-            thread.extra().requests.acknowledge();
             Err(cancelled.settled())
         }
     }
@@ -138,18 +143,19 @@ pub fn checkpoint() {
     // SAFETY: the current thread's header.
     let thread = unsafe { current().as_ref() };
     if thread.try_extra().is_some() {
-        checkpoint_slow(thread);
+        wait::checkpoint(thread);
     }
 }
 
-fn checkpoint_slow(thread: &Task) {
-    region::look_at_clock(thread);
-    if region::target(thread).is_none() {
-        return;
+/// A thread whose result the current one cannot do without was cancelled, alone, by whoever knew it. That is a panic. But if its
+/// runtime shuts down, the current thread ends by that as well, and no other way.
+pub(crate) fn lost(what: &str, cancelled: Option<&Cancelled>) -> ! {
+    if let Some(worker) = Worker::current() {
+        worker.look_whether_closing();
     }
-    match Worker::current() {
-        Some(worker) => wait::raise(worker, thread),
-        None if region::may_cancel(thread) => wait::raise_now(thread),
-        None => {}
+    checkpoint();
+    match cancelled.and_then(Cancelled::reason) {
+        None => panic!("{what} was cancelled"),
+        Some(reason) => panic!("{what} was cancelled: {reason}"),
     }
 }

@@ -4,6 +4,7 @@ use super::Cancelled;
 use crate::{
     primitive::{AtomicBool, Ordering},
     runtime::{
+        exact,
         region::{Region, Source},
         waiters::{Waited, Waiters, Want},
     },
@@ -17,7 +18,8 @@ use std::{
 
 /// A cancellation that any number of threads can watch, wait for, and be ended by. Clones are the same token.
 ///
-/// Everything works on OS threads too.
+/// Everything works on OS threads too. In destructors that run during an unwind, [`run_until_cancelled`](Self::run_until_cancelled) ends
+/// nothing: no cancellation is raised there. [`wait`](Self::wait) and [`is_cancelled`](Self::is_cancelled) work there as well.
 ///
 /// # Examples
 /// ```
@@ -61,28 +63,48 @@ unsafe impl Send for State {}
 
 /// The place of a region that is not in the list.
 const NOWHERE: usize = usize::MAX;
+/// How many are woken after one hold of the lock.
+const BATCH: usize = 16;
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Cancels this one, and gives its children.
+    /// Cancels this one, and gives its children, unless another call has them.
     fn cancel(&self, reason: Option<Arc<str>>) -> Vec<Weak<Self>> {
         let mut state = self.lock();
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Vec::new();
-        }
-        state.reason = reason;
-        self.cancelled.store(true, Ordering::Release);
-        for &region in &state.regions {
-            // SAFETY: it watches, and cannot stop before the lock is released.
-            unsafe { Region::cancel(region) };
+        if !self.cancelled.load(Ordering::Relaxed) {
+            state.reason = reason;
+            self.cancelled.store(true, Ordering::Release);
         }
         let children = std::mem::take(&mut state.children);
         drop(state);
+        while self.cancel_some() {}
         self.waiters.lock().grant_all(0);
         children
+    }
+
+    /// Takes some of the regions out, tells them, and wakes their threads without the lock; false if there are none left. No more come.
+    fn cancel_some(&self) -> bool {
+        let mut threads = Vec::new();
+        {
+            let mut state = self.lock();
+            let first = state.regions.len().saturating_sub(BATCH);
+            for region in state.regions.drain(first..) {
+                // SAFETY: it watched until now, and does not go before the lock is released; afterwards only its thread is touched.
+                unsafe {
+                    region.as_ref().place.set(NOWHERE);
+                    threads.push(Region::cancel(region));
+                }
+            }
+        }
+        match &*threads {
+            [] => return false,
+            [one] => Region::wake(one),
+            threads => exact::in_order(|| threads.iter().for_each(Region::wake)),
+        }
+        true
     }
 }
 
@@ -172,7 +194,8 @@ impl CancelToken {
     }
 
     /// Cancels: whoever is inside [`run_until_cancelled`](Self::run_until_cancelled) unwinds to there, whoever waits goes on, and the
-    /// children are cancelled too. For good; a second time it does nothing.
+    /// children are cancelled too. For good; a second time it does nothing. A second call that comes while a first is under way
+    /// need not wait for that to have reached every child.
     pub fn cancel(&self) {
         self.cancel_all(None);
     }
@@ -226,7 +249,8 @@ impl CancelToken {
 
     /// Runs `f` in the current thread, and ends it when the token is cancelled: at its next suspension it unwinds.
     ///
-    /// If the token is cancelled already, `f` does not run. If `f` ends by itself first, its result counts.
+    /// If the token is cancelled already, `f` does not run. If `f` ends by itself first, its result counts. In a destructor that runs
+    /// during an unwind, `f` is not ended.
     ///
     /// # Errors
     /// The token was cancelled, and so `f` did not run or not to its end.

@@ -8,8 +8,12 @@
 //!
 //! A future that is polled in [`block_on`] may use blocking functions of this crate as any code of a thread may. One that is polled by
 //! another executor blocks that executor's thread if it does.
+//!
+//! A [`Waker`] of another executor is woken and dropped outside of all locks. If it panics meanwhile, the panic hook tells, and nothing
+//! else comes of it: it is nobody's panic here.
 
 use crate::{
+    cancel::lost,
     runtime::{os, wait},
     task::{TaskRef, wake},
     thread::{JoinHandle, Result, current, spawn},
@@ -150,6 +154,10 @@ impl<T> fmt::Debug for Join<T> {
 /// A future that is ready after some time, on any executor. It starts at the first poll.
 ///
 /// Each is a green thread of the current or the default runtime.
+///
+/// # Panics
+/// When polled, if no thread can be spawned; or if its runtime was shut down meanwhile, since then the time is not up and nobody says when
+/// it is. (A green thread of that runtime which polls it unwinds instead, as all do.)
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep { duration, join: None }
 }
@@ -168,7 +176,11 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let duration = self.duration;
         let join = self.join.get_or_insert_with(|| spawn(move || crate::thread::sleep(duration)).into_future());
-        Pin::new(join).poll(context).map(drop)
+        Pin::new(join).poll(context).map(|ended| {
+            if let Err(payload) = ended {
+                lost("the thread that sleeps for a future", payload.downcast_ref());
+            }
+        })
     }
 }
 

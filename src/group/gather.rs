@@ -1,13 +1,18 @@
 //! Several closures at once, all of whose results are wanted.
 
 use super::{GroupError, group};
-use crate::thread::ScopedJoinHandle;
+use crate::{
+    cancel::{Cancelled, lost},
+    thread::ScopedJoinHandle,
+};
 use std::{convert::Infallible, panic::resume_unwind};
 
 /// Runs each closure in a thread of its own, and gives their results in the order of the closures. They may borrow.
 ///
 /// # Panics
-/// With the first panic of a closure, after the others have been cancelled and have ended; or if a thread cannot be spawned.
+/// With the first panic of a closure, after the others have been cancelled and have ended; or if a thread cannot be spawned. Also, after
+/// the same, if one of the threads was cancelled by somebody for itself, which leaves a result missing: then with a message that says so.
+/// (A [`group`]'s handles and a [`JoinSet`](super::JoinSet) give [`Cancelled`] instead.)
 ///
 /// # Cancellation
 /// Cancels the threads, waits until they have ended, and unwinds.
@@ -34,7 +39,11 @@ where
 
 /// The result of a thread in a group where nothing fails: there is none if a thread has panicked.
 fn result<T>(handle: ScopedJoinHandle<'_, Option<T>>) -> Option<T> {
-    handle.join().unwrap_or_else(|payload| resume_unwind(payload))
+    handle.join().unwrap_or_else(|payload| match payload.downcast_ref::<Cancelled>() {
+        // Not the caller's own: to let it go on would have the caller seem cancelled.
+        Some(cancelled) => lost("a thread of `gather` or `join`", Some(cancelled)),
+        None => resume_unwind(payload),
+    })
 }
 
 /// What such a group gave. It panics if a thread has, also where its body cannot be cancelled (in a destructor, say) and has to come to

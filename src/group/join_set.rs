@@ -5,11 +5,11 @@ use crate::{
         wait,
         waiters::{Waiters, Want},
     },
-    thread::{JoinHandle, Result, Thread, spawn},
+    thread::{Builder, JoinHandle, Result, Thread},
 };
 use std::{
     collections::{HashMap, VecDeque},
-    fmt,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -78,17 +78,44 @@ impl<T> JoinSet<T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        self.spawn_with(Builder::new(), f).unwrap_or_else(|error| panic!("failed to spawn thread: {error}"))
+    }
+
+    /// The same for a thread as the builder says: with a name, a stack of a certain size, or the deadline of the caller.
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`].
+    ///
+    /// # Panics
+    /// As [`Builder::spawn`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sinew::{Builder, Cancelled, group::JoinSet, time::{Duration, timeout}};
+    ///
+    /// let mut set = JoinSet::new();
+    /// timeout(Duration::from_millis(2), || {
+    ///     set.spawn_with(Builder::new().inherit_deadline(), || sinew::park()).unwrap();
+    /// })?;
+    /// assert!(set.join_next().unwrap().unwrap_err().is::<Cancelled>());
+    /// # Ok::<(), sinew::time::Elapsed>(())
+    /// ```
+    pub fn spawn_with<F>(&mut self, builder: Builder, f: F) -> io::Result<Thread>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
         let number = self.next;
-        // Also if the spawn panics, which drops the closure: then this number has ended without a handle.
+        // Also if the spawn fails, which drops the closure: then this number has ended without a handle.
         self.next += 1;
         let says = Says(self.ended.clone(), number);
-        let handle = spawn(move || {
+        let handle = builder.spawn(move || {
             let _says = says;
             f()
-        });
+        })?;
         let thread = handle.thread().clone();
         self.handles.insert(number, handle);
-        thread
+        Ok(thread)
     }
 
     /// How many threads there are whose results were not taken.

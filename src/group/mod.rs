@@ -8,7 +8,8 @@
 //! | [`race`](race()), [`race!`] | one for each closure | with the first result, the others cancelled and awaited |
 //! | [`JoinSet`] | are 'static, and come out as they end | whenever; dropped, it cancels them and waits |
 //!
-//! A panic of one of the threads cancels the others, waits for them, and goes on in the caller. Everything works on OS threads too: the
+//! A panic of one of the threads cancels the others, waits for them, and goes on in the caller. A thread that somebody cancels for
+//! itself never has its caller seem cancelled: where it leaves a result missing, the caller panics. Everything works on OS threads too: the
 //! threads are green ones of the default runtime then.
 
 mod gather;

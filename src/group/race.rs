@@ -1,6 +1,7 @@
 //! Several closures at once, of which the first result is wanted.
 
 use super::group;
+use crate::cancel::lost;
 use std::{
     convert::Infallible,
     sync::{Mutex, PoisonError},
@@ -10,7 +11,8 @@ use std::{
 /// may borrow.
 ///
 /// # Panics
-/// With the first panic of a closure, after the others have ended; if there are no closures; or if a thread cannot be spawned.
+/// With the first panic of a closure, after the others have ended; if there are no closures; or if a thread cannot be spawned. A thread
+/// that is cancelled by somebody for itself is out of the race; if all are, there is no result, and this panics.
 ///
 /// # Cancellation
 /// Cancels the threads, waits until they have ended, and unwinds.
@@ -50,7 +52,7 @@ where
         Ok(())
     });
     drop(ended);
-    first.into_inner().unwrap_or_else(PoisonError::into_inner).expect("without a winner the group panics")
+    first.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(|| lost("every thread of the race", None))
 }
 
 /// Runs closures of one result type, each in a thread of its own, and gives the first result. See

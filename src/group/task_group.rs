@@ -4,11 +4,11 @@ use crate::{
     Cancelled,
     cancel::CancelToken,
     sync::WaitGroup,
-    thread::{Scope, ScopedJoinHandle, scope},
+    thread::{Builder, Scope, ScopedJoinHandle, scope},
 };
 use std::{
     any::Any,
-    fmt,
+    fmt, io,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -165,7 +165,7 @@ where
 
 impl<'scope, 'env, E: Send + 'env> TaskGroup<'scope, 'env, E> {
     /// Spawns a thread in the group. The handle gives none if the thread failed, panicked or was cancelled with the group; it need not be
-    /// joined.
+    /// joined. A thread that is cancelled for itself is no failure: the group goes on, and the handle gives [`Cancelled`].
     ///
     /// In a group that is cancelled the closure is dropped and never runs.
     ///
@@ -176,8 +176,36 @@ impl<'scope, 'env, E: Send + 'env> TaskGroup<'scope, 'env, E> {
         F: FnOnce() -> Result<T, E> + Send + 'scope,
         T: Send + 'scope,
     {
+        self.spawn_with(Builder::new(), f).unwrap_or_else(|error| panic!("failed to spawn thread: {error}"))
+    }
+
+    /// The same for a thread as the builder says: with a name, a stack of a certain size, or the deadline of the caller. (All threads
+    /// of a group end with a timeout around it; this is for one inside.)
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`].
+    ///
+    /// # Panics
+    /// As [`Builder::spawn`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sinew::{Builder, group::group};
+    ///
+    /// let result = group(|group| {
+    ///     let named = Builder::new().name("reader".into());
+    ///     let thread = group.spawn_with(named, || Ok::<_, ()>(sinew::current().name() == Some("reader")));
+    ///     Ok(thread.unwrap().join().unwrap())
+    /// });
+    /// assert_eq!(result, Ok(Some(true)));
+    /// ```
+    pub fn spawn_with<F, T>(&self, builder: Builder, f: F) -> io::Result<ScopedJoinHandle<'scope, Option<T>>>
+    where
+        F: FnOnce() -> Result<T, E> + Send + 'scope,
+        T: Send + 'scope,
+    {
         let (shared, running) = (self.shared.clone(), self.running.clone());
-        self.scope.spawn(move || {
+        builder.spawn_scoped(self.scope, move || {
             let result = catch_unwind(AssertUnwindSafe(|| shared.token.run_until_cancelled(f)));
             let value = match result {
                 Ok(Ok(Ok(value))) => Some(value),

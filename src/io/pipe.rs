@@ -35,14 +35,16 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 /// into std's type; clones share that mode, so it should be turned when it is the last.
 ///
 /// # Cancellation
-/// A read can be cancelled while it waits, and has then taken nothing.
+/// A read can be cancelled while it waits, and has then taken nothing. What `read_exact` and the like took by
+/// earlier calls lies in the buffer.
 pub struct PipeReader(Watched<io::PipeReader>);
 
 /// The writing end of a [`pipe`]. See [`std::io::PipeWriter`]. Its descriptor is in non-blocking mode, until it is turned
 /// into std's type; clones share that mode, so it should be turned when it is the last.
 ///
 /// # Cancellation
-/// A write can be cancelled while it waits, and has then written nothing.
+/// A write can be cancelled while it waits, and has then written nothing. How much `write_all` has written by
+/// earlier calls is not told.
 pub struct PipeWriter(Watched<io::PipeWriter>);
 
 /// What both ends have alike.

@@ -42,7 +42,9 @@ use crate::{
 /// has to wait. Share the first, or duplicate the descriptor. A regular file is always ready.
 ///
 /// # Cancellation
-/// Each call can be cancelled while it waits, and has then moved nothing.
+/// Each call can be cancelled while it waits, and has then moved nothing. What [`Read`] and
+/// [`Write`] make of several calls (`read_exact`, `read_to_end`, `write_all`) has moved what the calls before moved: what was read lies at
+/// the front of the buffer, and how much was written is not told.
 ///
 /// # Examples
 /// ```

@@ -49,9 +49,12 @@ impl Clock {
         self.advanced.load(Ordering::Acquire)
     }
 
-    /// Moves a paused clock on to a point in time, unless that has passed.
-    pub(crate) fn advance_to(&self, to: Instant) {
-        self.advanced.fetch_max(self.nanos(to), Ordering::AcqRel);
+    /// Moves a paused clock on by so much, also if others move it at the same time; false if it would come further than it can.
+    fn advance(&self, by: Duration) -> bool {
+        let Ok(by) = u64::try_from(by.as_nanos()) else { return false };
+        // The last point is for what never comes.
+        let sum = |advanced: u64| advanced.checked_add(by).filter(|&sum| sum != u64::MAX);
+        self.advanced.fetch_update(Ordering::AcqRel, Ordering::Relaxed, sum).is_ok()
     }
 }
 
@@ -85,10 +88,11 @@ impl Inner {
         true
     }
 
-    /// Moves the paused clock on and has every worker look at its timers.
-    pub(crate) fn advance_clock(&self, to: Instant) {
-        self.clock.advance_to(to);
+    /// Moves the paused clock on and has every worker look at its timers; false if the clock cannot go so far.
+    pub(crate) fn advance_clock(&self, by: Duration) -> bool {
+        let advanced = self.clock.advance(by);
         self.look_at_timers();
+        advanced
     }
 
     fn look_at_timers(&self) {

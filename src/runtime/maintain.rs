@@ -42,9 +42,7 @@ impl Worker {
             self.at_tick(tick);
         }
         self.look_outside(poll && ticked);
-        if runtime.is_closing() && !self.closing.get() {
-            self.close();
-        }
+        self.look_whether_closing();
     }
 
     /// Once a tick.
@@ -189,7 +187,13 @@ impl Worker {
         any
     }
 
-    /// The runtime is shutting down: cancels every started thread. Those that start from now on are refused.
+    /// If the runtime is shutting down, cancels every started thread, once. Those that start from now on are refused.
+    pub(crate) fn look_whether_closing(&self) {
+        if self.runtime().is_closing() && !self.closing.get() {
+            self.close();
+        }
+    }
+
     fn close(&self) {
         self.closing.set(true);
         // SAFETY: the owner; waking runs nothing.
@@ -198,7 +202,7 @@ impl Worker {
             if let Some(task) = NonNull::new(unsafe { carrier.as_ref() }.task.get()) {
                 // SAFETY: it lives, and is of this worker.
                 unsafe {
-                    task.as_ref().extra().requests.add(Some("the runtime is shutting down".into()));
+                    task.as_ref().extra().requests.add_for_good("the runtime is shutting down".into());
                     self.wake_own(task, wake::CANCEL);
                 }
             }

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     coroutine::baggage::{self, Inside, Keeper, Wall},
     primitive::{AtomicBool, Ordering},
-    task::{Task, cancel::Cancelled, flag, wake},
+    task::{Task, TaskRef, cancel::Cancelled, flag, wake},
 };
 use std::{
     any::Any,
@@ -42,7 +42,8 @@ use std::{
     time::Instant,
 };
 
-/// Something else than a deadline that cancels boundaries: it calls [`Region::cancel`] on those that watch it.
+/// Something else than a deadline that cancels boundaries: it calls [`Region::cancel`] on those that watch it, and then, best
+/// without its lock, [`Region::wake`].
 pub(crate) trait Source {
     /// From now on the region is to be told; false if it is cancelled already, and then it need not.
     ///
@@ -141,16 +142,22 @@ impl Region {
         self.expired.get() || self.cancelled.load(Ordering::Acquire)
     }
 
-    /// The source is cancelled. From anywhere.
+    /// The source is cancelled. From anywhere. Gives the thread, which is then to be woken.
     ///
     /// # Safety
     /// The region watches the caller's source, and `unwatch` waits for the end of this call.
-    pub(crate) unsafe fn cancel(region: NonNull<Self>) {
-        // SAFETY: a region unwatches before its thread leaves it.
+    pub(crate) unsafe fn cancel(region: NonNull<Self>) -> TaskRef {
+        // SAFETY: a region unwatches before its thread leaves it, so both are there.
         unsafe {
             region.as_ref().cancelled.store(true, Ordering::Release);
-            wait::wake(NonNull::new_unchecked(region.as_ref().thread.get().cast_mut()), wake::CANCEL);
+            TaskRef::share(NonNull::new_unchecked(region.as_ref().thread.get().cast_mut()))
         }
+    }
+
+    /// Wakes the thread of a region that was cancelled; it may have left that since.
+    pub(crate) fn wake(thread: &TaskRef) {
+        // SAFETY: the reference keeps it.
+        unsafe { wait::wake(thread.as_ptr(), wake::CANCEL) };
     }
 
     /// The deadline has passed. Gives the thread, which is to be woken.

@@ -103,6 +103,20 @@ pub(crate) fn raise(worker: &Worker, current: &Task) {
     }
 }
 
+/// Raises the current thread's cancellation, whole or of a part, if there is one and it may be raised here.
+#[cold]
+pub(crate) fn checkpoint(current: &Task) {
+    region::look_at_clock(current);
+    if region::target(current).is_none() {
+        return;
+    }
+    match Worker::current() {
+        Some(worker) => raise(worker, current),
+        None if region::may_cancel(current) => raise_now(current),
+        None => {}
+    }
+}
+
 /// `wake::CANCEL` is pending: whether there is a cancellation to be raised here. If not, the bit is cleared.
 #[cold]
 #[inline(never)]

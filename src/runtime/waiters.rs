@@ -55,12 +55,15 @@ pub(crate) use node::{Claim, Node, Want};
 pub(crate) use wakeup::{Taken, Wakeup, Wakeups};
 
 use super::exact::{Current, Ended};
-use crate::primitive::{AtomicPtr, Ordering, pause};
 #[cfg(loom)]
 use crate::primitive::{Mutex, MutexGuard, lock};
+use crate::{
+    primitive::{AtomicPtr, Ordering, pause},
+    task::foreign::Foreign,
+};
 use node::{Waker, insert_before, unlink};
 use std::{
-    fmt,
+    fmt, mem,
     panic::{RefUnwindSafe, UnwindSafe},
     ptr,
     time::Instant,
@@ -441,17 +444,20 @@ impl<'a> Listed<'a, '_> {
     #[allow(dead_code, reason = "for futures")]
     /// Gives a future's node the waker of a later poll; false if it was granted.
     pub(crate) fn rearm(&self, waker: std::task::Waker) -> bool {
+        let mut waker = Some(Waker::Future(Foreign::new(waker)));
         let locked = self.list.lock();
         // SAFETY: the lock of the node's list is held.
-        let (listed, old) = unsafe {
+        let listed = unsafe {
             self.node.guarded(|guarded| {
-                let old = if guarded.listed { guarded.waker.replace(Waker::Future(waker)) } else { None };
-                (guarded.listed, old)
+                if guarded.listed {
+                    mem::swap(&mut guarded.waker, &mut waker);
+                }
+                guarded.listed
             })
         };
         drop(locked);
-        // Only now: what a waker's destructor does is not ours to know.
-        drop(old);
+        // The old one, or the new one in vain. Only now: what a waker's destructor does is not ours to know.
+        drop(waker);
         listed
     }
 }

@@ -25,7 +25,8 @@ use std::{
 ///
 /// # Poisoning
 /// As std's, if a thread *panics* while it holds the mutex. A thread that is cancelled while it holds it
-/// poisons nothing.
+/// poisons nothing. A suspended [coroutine](crate::coroutine) that is dropped while it holds it is unwound, and poisons it as a panic
+/// does: whoever drops it has not asked it whether it was done.
 ///
 /// # Examples
 /// ```

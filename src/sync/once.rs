@@ -75,6 +75,11 @@ impl Drop for Running<'_> {
     }
 }
 
+/// A fresh [`Once`]. See [`std::sync::ONCE_INIT`].
+#[deprecated(note = "use `Once::new()`, as with std")]
+#[allow(clippy::declare_interior_mutable_const, reason = "as std's")]
+pub const ONCE_INIT: Once = Once::new();
+
 impl Once {
     /// Nothing has run.
     #[allow(clippy::new_without_default, reason = "as std's")]

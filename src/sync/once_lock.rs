@@ -11,6 +11,9 @@ use std::{
 
 /// A place that is written once, for green threads and OS threads, in any mixture. See [`std::sync::OnceLock`].
 ///
+/// Unlike std's, which has the compiler's leave for it, a value of this that holds references must be declared after what they refer to,
+/// so that it is dropped first.
+///
 /// # Examples
 /// ```
 /// use sinew::sync::OnceLock;

@@ -113,42 +113,66 @@ impl fmt::Display for Cancelled {
 
 impl std::error::Error for Cancelled {}
 
-/// Requests to end a thread: how many were made and not taken back, and the first one's reason.
+/// Requests to end a thread: how many were made and not taken back, and the first one's reason. One that is for good counts as one
+/// and stays, whatever is taken back or acknowledged.
 #[derive(Default)]
 pub(crate) struct Requests {
+    /// [`FOR_GOOD`], and how many others.
     count: AtomicU32,
     reason: Mutex<Option<Arc<str>>>,
+}
+
+const FOR_GOOD: u32 = 1 << 31;
+
+/// How many a count stands for.
+fn number(count: u32) -> u32 {
+    (count & !FOR_GOOD) + u32::from(count & FOR_GOOD != 0)
 }
 
 impl Requests {
     /// One more.
     pub(crate) fn add(&self, reason: Option<Arc<str>>) {
-        if let Some(reason) = reason {
-            self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
-        }
-        let add = |count: u32| count.checked_add(1);
+        self.give_reason(reason);
+        let add = |count: u32| (count & !FOR_GOOD < FOR_GOOD - 1).then(|| count + 1);
         let _ = self.count.fetch_update(Ordering::AcqRel, Ordering::Relaxed, add);
     }
 
-    /// One less; gives how many are left.
+    /// One that stays: the thread's runtime ends.
+    pub(crate) fn add_for_good(&self, reason: Arc<str>) {
+        self.give_reason(Some(reason));
+        self.count.fetch_or(FOR_GOOD, Ordering::AcqRel);
+    }
+
+    fn give_reason(&self, reason: Option<Arc<str>>) {
+        if let Some(reason) = reason {
+            self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        }
+    }
+
+    /// One less, of those that do not stay; gives how many are left.
     pub(crate) fn take_back(&self) -> u32 {
-        let taken = self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1));
-        let left = taken.map_or(0, |count| count - 1);
+        let take = |count: u32| (count & !FOR_GOOD != 0).then(|| count - 1);
+        let taken = self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
+        let left = number(taken.map_or_else(|count| count, |count| count - 1));
         if left == 0 {
             self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
         left
     }
 
-    /// None any more.
-    pub(crate) fn acknowledge(&self) {
-        self.count.store(0, Ordering::Release);
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// None any more, if all can be acknowledged; else nothing is changed, and it is false.
+    pub(crate) fn acknowledge(&self) -> bool {
+        let none = |count: u32| (count & FOR_GOOD == 0).then_some(0);
+        let acknowledged = self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, none).is_ok();
+        if acknowledged {
+            self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        acknowledged
     }
 
     #[inline]
     pub(crate) fn count(&self) -> u32 {
-        self.count.load(Ordering::Acquire)
+        number(self.count.load(Ordering::Acquire))
     }
 
     pub(crate) fn reason(&self) -> Option<Arc<str>> {

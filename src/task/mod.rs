@@ -28,6 +28,7 @@
 
 pub(crate) mod block;
 pub(crate) mod cancel;
+pub(crate) mod foreign;
 pub(crate) mod locals;
 pub(crate) mod parker;
 pub(crate) mod payload;

@@ -1,5 +1,6 @@
 //! How an OS thread waits for the wakes that a green thread gets from its worker.
 
+use super::foreign::Foreign;
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     task::Waker,
@@ -12,7 +13,7 @@ pub(crate) struct Parker {
     pending: Mutex<u8>,
     arrived: Condvar,
     /// Told of the next wake too, if a future waits and not an OS thread.
-    waker: Mutex<Option<Waker>>,
+    waker: Mutex<Option<Foreign>>,
 }
 
 impl Parker {
@@ -32,8 +33,8 @@ impl Parker {
 
     /// Has a future told of the next wake.
     pub(crate) fn set_waker(&self, waker: Waker) {
-        let old = self.waker.lock().unwrap_or_else(PoisonError::into_inner).replace(waker);
-        // Only now: what a waker's destructor does is not ours to know.
+        let old = self.waker.lock().unwrap_or_else(PoisonError::into_inner).replace(Foreign::new(waker));
+        // Only now, without the lock: what a waker's destructor does is not ours to know.
         drop(old);
     }
 

@@ -112,16 +112,24 @@ where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
-    let worker = Worker::current().expect("`spawn_local` is for green threads; use `sinew::run` around it");
-    // SAFETY: a local thread stays on this OS thread, so nothing need be `Send` (rule 10); all is 'static.
-    match unsafe { spawn_here(worker, f, Wishes { local: true, ..Wishes::NONE }) } {
-        // SAFETY: spawned with this closure.
-        Ok(task) => LocalJoinHandle { claim: unsafe { Claim::new(task) }, stays: PhantomData },
-        Err(error) => failed(error),
-    }
+    spawn_local_with(Wishes::NONE, f).unwrap_or_else(|error| failed(error))
 }
 
-/// How a green thread is to be. See [`std::thread::Builder`].
+fn spawn_local_with<F, T>(wishes: Wishes, f: F) -> io::Result<LocalJoinHandle<T>>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    let worker = Worker::current().expect("`spawn_local` is for green threads; use `sinew::run` around it");
+    // SAFETY: a local thread stays on this OS thread, so nothing need be `Send` (rule 10); all is 'static.
+    let task = unsafe { spawn_here(worker, f, Wishes { local: true, ..wishes })? };
+    // SAFETY: spawned with this closure.
+    Ok(LocalJoinHandle { claim: unsafe { Claim::new(task) }, stays: PhantomData })
+}
+
+/// How a green thread is to be, whoever spawns it: [`spawn`](Self::spawn), [`spawn_scoped`](Self::spawn_scoped) and
+/// [`spawn_local`](Self::spawn_local) here, or [`TaskGroup::spawn_with`](crate::group::TaskGroup::spawn_with) and
+/// [`JoinSet::spawn_with`](crate::group::JoinSet::spawn_with). See [`std::thread::Builder`].
 ///
 /// # Examples
 /// ```
@@ -238,6 +246,22 @@ impl Builder {
     {
         let f = ends_by(self.deadline, f);
         scope.spawn_with(self.wishes()?, f)
+    }
+
+    /// Spawns the thread on the current worker, where it stays. See [`spawn_local`].
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    /// As [`spawn`](Self::spawn); and on an OS thread that is no worker.
+    pub fn spawn_local<F, T>(self, f: F) -> io::Result<LocalJoinHandle<T>>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        let f = ends_by(self.deadline, f);
+        spawn_local_with(self.wishes()?, f)
     }
 
     fn wishes(self) -> io::Result<Wishes> {

@@ -86,7 +86,8 @@ impl Thread {
     /// any more, unless it unwinds already.
     ///
     /// This is for code that has caught the unwind of a cancellation which it asked for itself, and must not swallow those of others,
-    /// as with asyncio's `Task.uncancel`.
+    /// as with asyncio's `Task.uncancel`. While the thread's runtime shuts down there is one request that cannot be taken back,
+    /// and it never gives 0.
     ///
     /// # Examples
     /// ```
@@ -103,7 +104,7 @@ impl Thread {
         self.task.try_extra().map_or(0, |extra| extra.requests.take_back() as usize)
     }
 
-    /// How many requests of [`cancel`](Self::cancel) there are.
+    /// How many requests of [`cancel`](Self::cancel) there are; one more while the thread's runtime shuts down.
     #[must_use]
     pub fn cancelling(&self) -> usize {
         self.task.try_extra().map_or(0, |extra| extra.requests.count() as usize)
@@ -217,10 +218,11 @@ pub fn yield_now() {
         return;
     }
     std::thread::yield_now();
+    os::try_with_current(|current| wait::checkpoint(current));
 }
 
-/// Suspends the current thread for at least this long, rounded up to whole milliseconds on a green thread.
-/// See [`std::thread::sleep`].
+/// Suspends the current thread for at least this long, rounded up to whole milliseconds on a green thread; for ever, if the
+/// clock cannot say the time when it would end ([`Duration::MAX`]). See [`std::thread::sleep`].
 ///
 /// # Cancellation
 /// Unwinds at once.

@@ -1,6 +1,6 @@
 //! Handles: the right to wait for a thread and take its result.
 
-use super::{Result, Thread};
+use super::{Result, ScopedJoinHandle, Thread};
 use crate::{
     runtime::{children::Children, join, worker::Worker},
     task::{Task, TaskRef, payload},
@@ -8,7 +8,7 @@ use crate::{
 use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 
 /// A claim to a thread's result.
-pub(super) struct Claim<T> {
+pub struct Claim<T> {
     thread: ManuallyDrop<Thread>,
     result: PhantomData<T>,
 }
@@ -98,8 +98,8 @@ impl<T> JoinHandle<T> {
     /// drop(waiter);
     /// assert_eq!(thread.cancelling(), 1);
     /// ```
-    pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
-        CancelOnDrop(Some(self))
+    pub fn cancel_on_drop(self) -> CancelOnDrop<Self> {
+        CancelOnDrop::new(self)
     }
 
     /// Waits until the thread has ended, and gives its result.
@@ -133,22 +133,65 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// A [`JoinHandle`] that cancels its thread when it is dropped, and so also if the wait in [`join`](Self::join) unwinds. It does not wait
+/// What each handle is: a claim to a thread's result. For [`CancelOnDrop`]; nobody else implements it.
+pub trait Joins: sealed::Sealed {
+    /// What the thread returns.
+    type Output;
+
+    #[doc(hidden)]
+    fn claim(&self) -> &Claim<Self::Output>;
+    #[doc(hidden)]
+    fn into_claim(self) -> Claim<Self::Output>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! joins {
+    ($(($($parameters:tt)*) $handle:ty, $claim:tt;)+) => {$(
+        impl<$($parameters)*> sealed::Sealed for $handle {}
+
+        impl<$($parameters)*> Joins for $handle {
+            type Output = T;
+
+            fn claim(&self) -> &Claim<T> {
+                &self.$claim
+            }
+
+            fn into_claim(self) -> Claim<T> {
+                self.$claim
+            }
+        }
+    )+};
+}
+
+joins! {
+    (T) JoinHandle<T>, 0;
+    (T) LocalJoinHandle<T>, claim;
+    ('scope, T) ScopedJoinHandle<'scope, T>, claim;
+}
+
+/// A handle that cancels its thread when it is dropped, and so also if the wait in [`join`](Self::join) unwinds. It does not wait
 /// then until the thread has ended: a [`scope`](super::scope()) or a [`TaskGroup`](crate::group::TaskGroup) does.
 ///
-/// Made by [`JoinHandle::cancel_on_drop`].
+/// Made by [`JoinHandle::cancel_on_drop`], and by the like of [`ScopedJoinHandle`] and [`LocalJoinHandle`].
 #[must_use = "dropped, it cancels the thread"]
-pub struct CancelOnDrop<T>(Option<JoinHandle<T>>);
+pub struct CancelOnDrop<H: Joins>(Option<H>);
 
-impl<T> CancelOnDrop<T> {
-    fn handle(&self) -> &JoinHandle<T> {
-        self.0.as_ref().expect("there until the end")
+impl<H: Joins> CancelOnDrop<H> {
+    pub(super) fn new(handle: H) -> Self {
+        Self(Some(handle))
+    }
+
+    fn claim(&self) -> &Claim<H::Output> {
+        self.0.as_ref().expect("there until the end").claim()
     }
 
     /// The thread.
     #[must_use]
     pub fn thread(&self) -> &Thread {
-        self.handle().thread()
+        self.claim().thread()
     }
 
     /// Waits until the thread has ended, and gives its result.
@@ -158,9 +201,9 @@ impl<T> CancelOnDrop<T> {
     ///
     /// # Cancellation
     /// Unwinds, and the thread is cancelled.
-    pub fn join(mut self) -> Result<T> {
+    pub fn join(mut self) -> Result<H::Output> {
         let mut on_unwind = OnUnwind(Some(self.thread().clone()));
-        let result = self.0.take().expect("there until the end").join();
+        let result = self.0.take().expect("there until the end").into_claim().join();
         on_unwind.0 = None;
         result
     }
@@ -168,24 +211,24 @@ impl<T> CancelOnDrop<T> {
     /// Whether the thread's closure has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.handle().is_finished()
+        self.claim().is_finished()
     }
 
     /// The handle without this.
-    pub fn into_inner(mut self) -> JoinHandle<T> {
+    pub fn into_inner(mut self) -> H {
         self.0.take().expect("there until the end")
     }
 }
 
-impl<T> Drop for CancelOnDrop<T> {
+impl<H: Joins> Drop for CancelOnDrop<H> {
     fn drop(&mut self) {
         if let Some(handle) = &self.0 {
-            handle.cancel();
+            handle.claim().thread().cancel();
         }
     }
 }
 
-impl<T> fmt::Debug for CancelOnDrop<T> {
+impl<H: Joins> fmt::Debug for CancelOnDrop<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CancelOnDrop").finish_non_exhaustive()
     }
@@ -202,7 +245,8 @@ impl Drop for OnUnwind {
     }
 }
 
-/// A [`JoinHandle`] of a thread that stays on its spawner's worker, made by [`spawn_local`](super::spawn_local).
+/// A [`JoinHandle`] of a thread that stays on its spawner's worker, made by [`spawn_local`](super::spawn_local) and
+/// [`Builder::spawn_local`](super::Builder::spawn_local).
 pub struct LocalJoinHandle<T> {
     pub(super) claim: Claim<T>,
     /// The result may be anything, so the handle stays on its worker (rule 10).
@@ -214,6 +258,16 @@ impl<T> LocalJoinHandle<T> {
     #[must_use]
     pub fn thread(&self) -> &Thread {
         self.claim.thread()
+    }
+
+    /// Asks the thread to end. See [`Thread::cancel`]; a [`join`](Self::join) afterwards waits until it has.
+    pub fn cancel(&self) {
+        self.thread().cancel();
+    }
+
+    /// Has the thread cancelled if the handle is dropped. See [`JoinHandle::cancel_on_drop`].
+    pub fn cancel_on_drop(self) -> CancelOnDrop<Self> {
+        CancelOnDrop::new(self)
     }
 
     /// As [`JoinHandle::join`].

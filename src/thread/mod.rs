@@ -21,7 +21,7 @@ pub use current::{
 };
 #[allow(deprecated, reason = "std has them, so programs that are ported may use them")]
 pub use current::{park_timeout_ms, sleep_ms};
-pub use handle::{CancelOnDrop, JoinHandle, LocalJoinHandle};
+pub use handle::{CancelOnDrop, JoinHandle, Joins, LocalJoinHandle};
 pub use local::{AccessError, LocalKey};
 pub use runtime::{blocking, run};
 pub use scope::{Scope, ScopedJoinHandle, scope};

@@ -1,6 +1,6 @@
 //! Scoped threads: they may borrow, because the scope ends after them.
 
-use super::{Result, Thread, builder::spawn_raw, handle::Claim};
+use super::{CancelOnDrop, Result, Thread, builder::spawn_raw, handle::Claim};
 use crate::runtime::{children::Children, spawn::Wishes, wait};
 use std::{
     fmt, io,
@@ -20,7 +20,7 @@ impl RefUnwindSafe for Scope<'_, '_> {}
 
 /// The right to wait for a scoped thread. See [`std::thread::ScopedJoinHandle`].
 pub struct ScopedJoinHandle<'scope, T> {
-    claim: Claim<T>,
+    pub(super) claim: Claim<T>,
     scope: PhantomData<&'scope ()>,
 }
 
@@ -146,6 +146,16 @@ impl<T> ScopedJoinHandle<'_, T> {
     #[must_use]
     pub fn thread(&self) -> &Thread {
         self.claim.thread()
+    }
+
+    /// Asks the thread to end. See [`Thread::cancel`]; a [`join`](Self::join) afterwards waits until it has.
+    pub fn cancel(&self) {
+        self.thread().cancel();
+    }
+
+    /// Has the thread cancelled if the handle is dropped. See [`JoinHandle::cancel_on_drop`](super::JoinHandle::cancel_on_drop).
+    pub fn cancel_on_drop(self) -> CancelOnDrop<Self> {
+        CancelOnDrop::new(self)
     }
 
     /// Waits until the thread has ended, and gives its result. See [`JoinHandle::join`](super::JoinHandle::join).

@@ -1,6 +1,6 @@
 //! Ticks at a fixed distance.
 
-use super::{Duration, Instant, sleep_until};
+use super::{Duration, Instant, sleep, sleep_until};
 
 /// What an [`Interval`] does about ticks that nobody waited for in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,12 +17,13 @@ pub enum MissedTicks {
 /// Ticks at a fixed distance, made by [`interval`].
 #[derive(Clone, Debug)]
 pub struct Interval {
-    next: Instant,
+    /// None if that is beyond what the clock can say.
+    next: Option<Instant>,
     period: Duration,
     missed: MissedTicks,
 }
 
-/// Ticks every `period`, first at once.
+/// Ticks every `period`, first at once. With a period that the clock cannot add, such as [`Duration::MAX`], the second tick never comes.
 ///
 /// # Panics
 /// If the period is zero.
@@ -47,7 +48,7 @@ pub fn interval(period: Duration) -> Interval {
 #[track_caller]
 pub fn interval_at(start: impl Into<Instant>, period: Duration) -> Interval {
     assert!(!period.is_zero(), "an interval's period is not zero");
-    Interval { next: start.into(), period, missed: MissedTicks::Burst }
+    Interval { next: Some(start.into()), period, missed: MissedTicks::Burst }
 }
 
 impl Interval {
@@ -56,7 +57,11 @@ impl Interval {
     /// # Cancellation
     /// Unwinds, and the tick is still to come.
     pub fn tick(&mut self) -> Instant {
-        let due = self.next;
+        let Some(due) = self.next else {
+            loop {
+                sleep(Duration::MAX);
+            }
+        };
         let mut now = Instant::now();
         if now < due {
             sleep_until(due);
@@ -77,14 +82,13 @@ impl Interval {
                 let into = Duration::new((into / 1_000_000_000) as u64, (into % 1_000_000_000) as u32);
                 now.checked_add(self.period - into)
             }
-        }
-        .expect("the clock can say when the next tick is");
+        };
         due
     }
 
     /// Makes the next tick come a period from now.
     pub fn reset(&mut self) {
-        self.next = Instant::now() + self.period;
+        self.next = Instant::now().checked_add(self.period);
     }
 
     /// What is done about ticks that were missed. By default [`MissedTicks::Burst`].

@@ -37,6 +37,11 @@ impl From<Elapsed> for io::Error {
 ///
 /// On an OS thread the waits of this crate are interrupted too, reads and writes included.
 ///
+/// **In a destructor that runs during an unwind it does nothing**: no cancellation is raised there, since it would abort the process, so
+/// `f` runs to its end however long that takes. What must not wait for ever there takes a limit of its own, as `recv_timeout` does.
+///
+/// A duration that the clock cannot add to the present, such as [`Duration::MAX`], is no limit.
+///
 /// # Errors
 /// The time was up, and `f` did not run to its end.
 ///

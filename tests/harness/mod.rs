@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test file is a crate of its own and uses a part of this")]
 
+pub(crate) mod driven;
+
 use sinew::{Cancelled, JoinHandle, Runtime, thread};
 use std::{
     fs,
@@ -209,9 +211,9 @@ pub(crate) fn assert_cancelled<T>(handle: JoinHandle<T>) {
     }
 }
 
-/// Runs the body on runtimes of one and of two workers.
+/// Runs the body on runtimes of one, two and eight workers.
 pub(crate) fn on_workers(body: fn()) {
-    for workers in [1, 2] {
+    for workers in [1, 2, 8] {
         Runtime::builder().workers(workers).build().unwrap().run(body);
     }
 }

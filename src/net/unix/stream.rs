@@ -28,7 +28,9 @@ use crate::{
 /// closed when the value is dropped.
 ///
 /// # Cancellation
-/// Each call that waits can be cancelled while it waits, and has then moved nothing.
+/// Each call that waits can be cancelled while it waits, and has then moved nothing. What std makes of
+/// several calls (`read_exact`, `read_to_end`, `write_all`) has moved what the calls before moved: what was read lies at the front of
+/// the buffer, and how much was written is not told.
 ///
 /// # Examples
 /// ```

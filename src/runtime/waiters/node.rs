@@ -1,7 +1,10 @@
 //! A waiter's place in a wait list, and the claim of one that waits in several.
 
 use super::super::exact::{Current, Ended, Name};
-use crate::primitive::{AtomicPtr, Ordering, UnsafeCell};
+use crate::{
+    primitive::{AtomicPtr, Ordering, UnsafeCell},
+    task::foreign::Foreign,
+};
 use std::{
     marker::PhantomPinned,
     ptr::{self, NonNull},
@@ -9,13 +12,12 @@ use std::{
 };
 
 /// Whom a grant wakes.
-#[derive(Clone)]
 pub(crate) enum Waker {
     /// A thread, green or not, in [`Current::wait`].
     Thread(Name),
     /// A task of an async executor.
     #[allow(dead_code, reason = "for futures")]
-    Future(std::task::Waker),
+    Future(Foreign),
 }
 
 /// What a thread waits for, in terms of the primitive.
@@ -116,7 +118,7 @@ impl Node {
     /// For a future that is being polled. A later poll that brings another waker puts it in by [`Listed::rearm`]; a drop looks
     /// under the lock whether the node was granted ([`Listed::leave`]), and if so passes on what it was given.
     pub(crate) fn for_future(want: Want, waker: std::task::Waker) -> Self {
-        Self::with(want, ptr::null(), Some(Waker::Future(waker)))
+        Self::with(want, ptr::null(), Some(Waker::Future(Foreign::new(waker))))
     }
 
     /// Who waits here has `claim`.

@@ -152,3 +152,31 @@ fn a_node_leaves_while_all_are_being_granted() {
         drop(unsafe { Box::from_raw(node) });
     }
 }
+
+/// A waker that panics when it is woken and when it is dropped.
+#[test]
+fn a_waker_that_panics_keeps_no_other_from_its_wake() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            std::panic::resume_unwind(Box::new("the waker"));
+        }
+    }
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                std::panic::resume_unwind(Box::new("the waker's end"));
+            }
+        }
+    }
+    let (waiters, wakes) = (Waiters::new(), Arc::new(Counts::default()));
+    let panics = || Node::for_future(Want::amount(0), Arc::new(Panics).into());
+    let nodes: Vec<_> =
+        (0..40).map(|number| Box::pin(if number % 3 == 0 { panics() } else { node(0, false, &wakes) })).collect();
+    let _listed: Vec<_> = nodes.iter().map(|node| list(&waiters, node)).collect();
+    waiters.lock().grant_all(0);
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 26);
+    let node = pin!(panics());
+    let listed = list(&waiters, &node);
+    assert!(listed.rearm(Arc::new(Panics).into()) && listed.leave().is_some());
+}
