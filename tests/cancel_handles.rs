@@ -81,7 +81,13 @@ fn each_kind_of_thread_inherits_a_deadline_through_the_same_builder() {
                 let reason = ended.downcast_ref::<Cancelled>().unwrap().reason();
                 assert_eq!(reason, Some("the deadline that it inherited has passed"));
                 // Those that do not ask have none.
-                let free = timeout(SHORT, || group.spawn(|| Ok(thread::sleep(SHORT * 2)))).unwrap();
+                let free = timeout(SHORT, || {
+                    group.spawn(|| {
+                        thread::sleep(SHORT * 2);
+                        Ok(())
+                    })
+                })
+                .unwrap();
                 assert_eq!(free.join().unwrap(), Some(()));
                 Ok(())
             });
