@@ -16,6 +16,7 @@ pub use std::net::{
 mod macros;
 mod race;
 mod resolve;
+mod server;
 mod socket;
 mod stream;
 mod tcp_listener;
@@ -24,6 +25,7 @@ mod udp;
 pub mod unix;
 
 pub use resolve::lookup_host;
+pub use server::{Listener, Served, Server};
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
 pub use udp::UdpSocket;
