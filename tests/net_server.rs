@@ -176,7 +176,7 @@ fn those_that_do_not_end_in_time_are_cancelled_and_counted() {
             let unwound = unwound.clone();
             spawn(move || {
                 server.serve(|stream, _| {
-                    let _end = harness::OnDrop(|| drop(unwound.fetch_add(1, SeqCst)));
+                    let _end = harness::OnDrop(|| _ = unwound.fetch_add(1, SeqCst));
                     echo(stream)
                 })
             })
@@ -229,7 +229,7 @@ fn cancelling_who_serves_cancels_the_handlers_and_waits_for_them() {
             spawn(move || {
                 Server::new(listener).serve(|stream, _| {
                     live.fetch_add(1, SeqCst);
-                    let _end = harness::OnDrop(|| drop(live.fetch_sub(1, SeqCst)));
+                    let _end = harness::OnDrop(|| _ = live.fetch_sub(1, SeqCst));
                     echo(stream)
                 })
             })
