@@ -28,14 +28,14 @@ macro_rules! same_on_all {
     (|$one:ident, $two:ident, $all:ident| $script:block) => {
         each_way(|| {
             macro_rules! run {
-                                ($pair:expr) => {{
-                                    #[allow(unused_mut, unused_variables, reason = "scripts use them or not")]
-                                    let (mut $one, mut $two) = $pair;
-                                    let mut $all: Vec<String> = Vec::new();
-                                    $script
-                                    $all
-                                }};
-                            }
+                                        ($pair:expr) => {{
+                                            #[allow(unused_mut, unused_variables, reason = "scripts use them or not")]
+                                            let (mut $one, mut $two) = $pair;
+                                            let mut $all: Vec<String> = Vec::new();
+                                            $script
+                                            $all
+                                        }};
+                                    }
             assert_eq!(run!(pair()), run!(std_pair()));
             let ours = run!(sinew::net::unix::UnixStream::pair().unwrap());
             assert_eq!(ours, run!(std::os::unix::net::UnixStream::pair().unwrap()));

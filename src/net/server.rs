@@ -5,34 +5,25 @@
 //! that none is left: that is the limit and the drain.
 //!
 //! The loop's pauses when the system refuses (Go's net/http has the same, from 5 ms to a second) end early when a connection of
-//! this server ends, since that frees its descriptor. See [`Ends`] for why no such end is missed.
+//! this server ends, since that frees its descriptor. See `trouble` for why no such end is missed.
 
-use std::{
-    any::Any,
-    fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
-    time::Duration,
-};
+mod serving;
+mod trouble;
+
+use std::{fmt, io, panic::resume_unwind, time::Duration};
 
 use super::{
     SocketAddr, TcpListener, TcpStream,
     unix::{self, UnixListener, UnixStream},
 };
 use crate::{
-    Cancelled,
-    cancel::{CancelToken, shield},
-    runtime::{
-        Handle,
-        spawn::{Wishes, room_here},
-    },
-    sync::{Condvar, Mutex, Semaphore, SemaphorePermit},
-    thread::{Scope, ScopedJoinHandle, scope},
+    cancel::CancelToken,
+    runtime::{Handle, spawn::Wishes},
+    sync::Semaphore,
+    thread::{ScopedJoinHandle, scope},
     time::timeout,
 };
-
-/// The first pause after an error, and the longest: each is twice the one before.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+use serving::{OnError, Serving};
 
 /// What a [`Server`] takes connections from.
 pub trait Listener: Send + Sync {
@@ -136,9 +127,6 @@ pub struct Server<L> {
     stop: CancelToken,
     on_error: Option<OnError>,
 }
-
-/// Is told of errors of accepting.
-type OnError = Box<dyn Fn(&io::Error) + Send + Sync>;
 
 /// What a [`Server`] did until it stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -248,18 +236,7 @@ impl<L: Listener> Server<L> {
         H: Fn(L::Stream, L::Addr) -> R + Send + Sync,
     {
         let Self { listeners, per_worker, most, drain, stop, on_error } = self;
-        let serving = Serving {
-            slots: Semaphore::new(most),
-            stop: stop.child_token(),
-            force: CancelToken::new(),
-            ends: Ends { starving: AtomicUsize::new(0), count: Mutex::new(0), changed: Condvar::new() },
-            connections: AtomicU64::new(0),
-            panicked: AtomicU64::new(0),
-            cancelled: AtomicU64::new(0),
-            failure: Mutex::new(None),
-            on_error,
-            handler,
-        };
+        let serving = Serving::new(most, stop.child_token(), on_error, handler);
         let runtime = per_worker.then(Handle::current);
         scope(|scope| {
             let serving = &serving;
@@ -295,14 +272,7 @@ impl<L: Listener> Server<L> {
                 }
             }
         });
-        match serving.failure.into_inner() {
-            Ok(Some(error)) => Err(error),
-            _ => Ok(Served {
-                connections: serving.connections.into_inner(),
-                panicked: serving.panicked.into_inner(),
-                cancelled: serving.cancelled.into_inner(),
-            }),
-        }
+        serving.ended()
     }
 }
 
@@ -313,261 +283,5 @@ impl<L> fmt::Debug for Server<L> {
             .field("per_worker", &self.per_worker)
             .field("drain_timeout", &self.drain)
             .finish_non_exhaustive()
-    }
-}
-
-/// A server while it serves.
-struct Serving<H> {
-    /// Connections that may still be served at once.
-    slots: Semaphore,
-    /// Ends the accept loops.
-    stop: CancelToken,
-    /// Ends the connections.
-    force: CancelToken,
-    ends: Ends,
-    connections: AtomicU64,
-    panicked: AtomicU64,
-    cancelled: AtomicU64,
-    /// Of a listener that is of no more use.
-    failure: Mutex<Option<io::Error>>,
-    on_error: Option<OnError>,
-    handler: H,
-}
-
-impl<H: Sync> Serving<H> {
-    /// An accept loop. When it ends, all do.
-    fn accept_all<'scope, L, R>(&'scope self, scope: &'scope Scope<'scope, '_>, listener: &L, stays: bool)
-    where
-        L: Listener,
-        L::Stream: 'scope,
-        L::Addr: 'scope,
-        H: Fn(L::Stream, L::Addr) -> R,
-    {
-        let _all = self.stop.clone().drop_guard();
-        let failure = self.stop.run_until_cancelled(|| {
-            let mut trouble = None;
-            loop {
-                match room_here().and_then(|()| listener.accept()) {
-                    Ok((stream, addr)) => {
-                        trouble = None;
-                        self.connections.fetch_add(1, Ordering::Relaxed);
-                        self.start(scope, stream, addr, stays);
-                    }
-                    Err(error) => match Meaning::of(&error) {
-                        Meaning::Next => {}
-                        Meaning::End => return error,
-                        Meaning::Pause => self.pause(&mut trouble, &error),
-                    },
-                }
-            }
-        });
-        if let Ok(error) = failure {
-            *self.failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(error);
-        }
-    }
-
-    fn pause<'a>(&'a self, trouble: &mut Option<Trouble<'a>>, error: &io::Error) {
-        if let Some(trouble) = trouble {
-            trouble.pause();
-            return;
-        }
-        // The call is made again at once: what was freed before this went unseen.
-        *trouble = Some(Trouble::new(&self.ends));
-        if let Some(tell) = &self.on_error {
-            tell(error);
-        }
-    }
-
-    /// Spawns a connection's thread, once there is a slot for it. A connection that was taken is served, also if the server stops
-    /// meanwhile.
-    fn start<'scope, S, A, R>(&'scope self, scope: &'scope Scope<'scope, '_>, stream: S, addr: A, stays: bool)
-    where
-        S: Send + 'scope,
-        A: Send + 'scope,
-        H: Fn(S, A) -> R,
-    {
-        let permit = match self.slots.try_acquire() {
-            Ok(permit) => permit,
-            Err(_) => match shield(|| self.force.run_until_cancelled(|| self.slots.acquire())) {
-                Ok(permit) => permit.expect("it is never closed"),
-                Err(_) => {
-                    self.cancelled.fetch_add(1, Ordering::Relaxed);
-                    return;
-                }
-            },
-        };
-        let slot = Slot { permit: Some(permit), ends: &self.ends };
-        let connection = move || {
-            let _slot = slot;
-            self.handle(stream, addr);
-        };
-        let wishes = Wishes { local: stays, queues: true, ..Wishes::NONE };
-        // A green thread's spawn that queues does not fail.
-        let spawned = scope.spawn_with(wishes, connection);
-        debug_assert!(spawned.is_ok());
-    }
-
-    /// Runs the handler. A cancellation of its thread alone goes on.
-    fn handle<S, A, R>(&self, stream: S, addr: A)
-    where
-        H: Fn(S, A) -> R,
-    {
-        let handle = || self.force.run_until_cancelled(|| drop((self.handler)(stream, addr)));
-        match catch_unwind(AssertUnwindSafe(handle)) {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => {
-                self.cancelled.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(payload) if payload.is::<Cancelled>() => resume_unwind(payload),
-            Err(payload) => {
-                self.panicked.fetch_add(1, Ordering::Relaxed);
-                discard(payload);
-            }
-        }
-    }
-}
-
-/// Drops a panic's payload. One that panics itself is leaked.
-fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(another);
-    }
-}
-
-/// A connection's permit; given back, it says that what the connection held is free.
-struct Slot<'a> {
-    permit: Option<SemaphorePermit<'a>>,
-    ends: &'a Ends,
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        self.permit = None;
-        self.ends.tell();
-    }
-}
-
-/// Counts connections that end while an accept loop has trouble.
-///
-/// A loop first counts itself as starving and reads the count, then calls the kernel, and waits only if that has refused. A connection
-/// closes its descriptor, then looks whether anyone starves. If the refusal came before that closing, then what the loop wrote
-/// before its call is seen after the closing, since the kernel's table of descriptors has a lock; so the count goes up.
-struct Ends {
-    starving: AtomicUsize,
-    count: Mutex<u64>,
-    changed: Condvar,
-}
-
-impl Ends {
-    fn tell(&self) {
-        if self.starving.load(Ordering::SeqCst) != 0 {
-            *self.count.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) += 1;
-            self.changed.notify_all();
-        }
-    }
-
-    fn count(&self) -> u64 {
-        *self.count.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
-/// An accept loop's trouble, from the first refusal until a connection is taken.
-struct Trouble<'a> {
-    ends: &'a Ends,
-    /// The count of ends before the last call.
-    seen: u64,
-    pause: Duration,
-}
-
-impl<'a> Trouble<'a> {
-    fn new(ends: &'a Ends) -> Self {
-        ends.starving.fetch_add(1, Ordering::SeqCst);
-        Self { ends, seen: ends.count(), pause: PAUSES.0 }
-    }
-
-    /// Waits until a connection ends, or the pause is over.
-    fn pause(&mut self) {
-        let count = self.ends.count.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let waited = self.ends.changed.wait_timeout_while(count, self.pause, |count| *count == self.seen);
-        let (count, result) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        self.seen = *count;
-        if result.timed_out() {
-            self.pause = (self.pause * 2).min(PAUSES.1);
-        }
-    }
-}
-
-impl Drop for Trouble<'_> {
-    fn drop(&mut self) {
-        self.ends.starving.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// What an error of `accept` means for the loop.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Meaning {
-    /// A connection was lost; the next may be there.
-    Next,
-    /// It may go better in a while.
-    Pause,
-    /// The listener is of no more use.
-    End,
-}
-
-impl Meaning {
-    /// By accept(2): Linux passes on errors of the new connection too, which are to be treated as if none had come. Those
-    /// of them that can last are paused for all the same.
-    fn of(error: &io::Error) -> Meaning {
-        match error.raw_os_error() {
-            Some(libc::ECONNABORTED | libc::EINTR | libc::EPROTO | libc::ECONNRESET | libc::ETIMEDOUT) => Meaning::Next,
-            Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EFAULT) => Meaning::End,
-            _ => match error.kind() {
-                io::ErrorKind::WouldBlock => Meaning::End,
-                io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {
-                    Meaning::Next
-                }
-                _ => Meaning::Pause,
-            },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lasting_errors_pause_and_lost_connections_do_not() {
-        let of = |errno| Meaning::of(&io::Error::from_raw_os_error(errno));
-        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS, libc::EPERM, libc::ENETDOWN] {
-            assert_eq!(of(errno), Meaning::Pause, "{errno}");
-        }
-        for errno in [libc::ECONNABORTED, libc::EPROTO, libc::EINTR] {
-            assert_eq!(of(errno), Meaning::Next, "{errno}");
-        }
-        for errno in [libc::EBADF, libc::EINVAL, libc::ENOTSOCK, libc::EAGAIN] {
-            assert_eq!(of(errno), Meaning::End, "{errno}");
-        }
-        assert_eq!(Meaning::of(&io::Error::other("a listener's own")), Meaning::Pause);
-    }
-
-    #[test]
-    fn a_pause_ends_with_a_connection_before_and_during_it() {
-        let ends = Ends { starving: AtomicUsize::new(0), count: Mutex::new(0), changed: Condvar::new() };
-        // Nobody starves, so it is not counted.
-        ends.tell();
-        let mut trouble = Trouble { pause: Duration::from_secs(3_600), ..Trouble::new(&ends) };
-        ends.tell();
-        trouble.pause();
-        crate::scope(|scope| {
-            scope.spawn(|| ends.tell());
-            trouble.pause();
-        });
-        assert_eq!((trouble.seen, trouble.pause), (2, Duration::from_secs(3_600)));
-        trouble.pause = Duration::from_millis(1);
-        trouble.pause();
-        assert_eq!(trouble.pause, Duration::from_millis(2));
-        drop(trouble);
-        assert_eq!(ends.starving.into_inner(), 0);
     }
 }
