@@ -32,7 +32,8 @@
 //! - [`thread`] has [`std::thread`]'s names and signatures: `use sinew::thread` replaces `use std::thread`.
 //! - [`sync`] has [`std::sync`]'s locks and more: semaphores, events. `use sinew::sync` replaces `use std::sync`.
 //! - [`channel`] has crossbeam-channel's names and signatures: channels, and `select!`.
-//! - [`net`] has [`std::net`]'s TCP and UDP types, and those of [`std::os::unix::net`].
+//! - [`net`] has [`std::net`]'s TCP and UDP types, and those of [`std::os::unix::net`]; and a
+//!   [`Server`](net::Server) of connections.
 //! - [`io`] has `Watched`, which waits for any other descriptor, pipes, and copying between streams.
 //! - [`Runtime`] is a set of workers as a value. Programs that make none use a default one, which starts by itself.
 //! - [`thread::blocking`] is for calls that block the OS thread: files, other libraries' sockets, long computations.

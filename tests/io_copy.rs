@@ -14,10 +14,11 @@ use common::{
     each_way, sleep, spawn,
     tcp::{TICK, pair, reset},
 };
-use harness::{assert_cancelled, on_workers};
+use harness::{assert_cancelled, good_child, is_child, on_workers};
 use sinew::{
+    cancel::CancelToken,
     io::{PipeReader, PipeWriter, copy, copy_bidirectional, pipe, split},
-    net::{Shutdown, TcpStream, unix::UnixStream},
+    net::{Shutdown, TcpListener, TcpStream, unix::UnixStream},
 };
 
 /// Bytes that are not all alike.
@@ -215,6 +216,67 @@ fn a_cancelled_copy_of_both_directions_leaves_no_thread_behind() {
         // Its streams are closed.
         assert_eq!(client.read(&mut [0; 4]).unwrap(), 0);
         assert_eq!(server.read(&mut [0; 4]).unwrap(), 0);
+    });
+}
+
+/// In a process of its own, since another test may have started a runtime.
+#[test]
+fn both_directions_are_copied_on_os_threads_without_a_runtime() {
+    if !is_child() {
+        good_child("both_directions_are_copied_on_os_threads_without_a_runtime");
+        return;
+    }
+    let ((mut client, near), (far, mut server)) = (pair(), pair());
+    let proxy = std::thread::spawn(move || copy_bidirectional(&near, &far).map_err(|error| error.kind()));
+    client.write_all(b"there").unwrap();
+    server.read_exact(&mut [0; 5]).unwrap();
+    server.write_all(b"back").unwrap();
+    client.read_exact(&mut [0; 4]).unwrap();
+    // One fails while the other waits for what never comes.
+    reset(client);
+    assert_eq!(proxy.join().unwrap(), Err(ErrorKind::ConnectionReset));
+    assert_eq!(server.read(&mut [0; 4]).unwrap(), 0);
+
+    // And a part of an OS thread's run that is cancelled, by its deadline or by a token.
+    let ((_client, near), (far, _server)) = (pair(), pair());
+    assert!(sinew::time::timeout(TICK, || copy_bidirectional(&near, &far).map(drop)).is_err());
+    let token = CancelToken::new();
+    let cancel = {
+        let token = token.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(TICK);
+            token.cancel();
+        })
+    };
+    assert!(token.run_until_cancelled(|| copy_bidirectional(&near, &far).map(drop)).is_err());
+    cancel.join().unwrap();
+    assert!(harness::os_threads().iter().all(|name| !name.starts_with("sinew")), "{:?}", harness::os_threads());
+}
+
+#[test]
+fn a_token_ends_an_os_threads_wait_for_a_descriptor() {
+    each_way(|| {
+        let (mut one, two) = pair();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (reader, _writer) = pipe().unwrap();
+        let waits: [&dyn Fn(); 3] =
+            [&|| drop((&two).read(&mut [0; 4])), &|| drop(listener.accept()), &|| drop((&reader).read(&mut [0; 4]))];
+        for wait in waits {
+            for _ in 0..3 {
+                let token = CancelToken::new();
+                std::thread::scope(|scope| {
+                    let cancel = token.clone();
+                    scope.spawn(move || {
+                        std::thread::sleep(Duration::from_millis(3));
+                        cancel.cancel();
+                    });
+                    assert!(token.run_until_cancelled(wait).is_err());
+                });
+            }
+        }
+        // Nothing is left over that would disturb the next.
+        one.write_all(b"word").unwrap();
+        assert_eq!(CancelToken::new().run_until_cancelled(|| (&two).read(&mut [0; 4]).unwrap()).unwrap(), 4);
     });
 }
 

@@ -1,12 +1,11 @@
-//! The server's side: an acceptor for each address, and for each connection one thread that writes back what it reads.
+//! The server's side: each connection has a thread that writes back what it reads.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use sinew::net::{TcpListener, TcpStream};
+use sinew::net::{self, TcpListener, TcpStream};
 
 use crate::report::Failures;
 
@@ -28,18 +27,24 @@ pub(crate) fn loopback(connections: usize) -> Vec<SocketAddr> {
 }
 
 impl Server {
-    /// Starts one acceptor on each address; returns the addresses with their ports filled in.
+    /// Serves the addresses from now on; returns them with their ports filled in.
     pub(crate) fn start(self: &Arc<Self>, addresses: &[SocketAddr], size: usize) -> io::Result<Vec<SocketAddr>> {
-        let mut bound = Vec::new();
+        let mut listeners = Vec::new();
         for &address in addresses {
             let explain =
                 |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-            let listener = TcpListener::bind(address).map_err(explain)?;
-            bound.push(listener.local_addr()?);
-            let server = Arc::clone(self);
-            sinew::spawn(move || server.accept(&listener, size));
+            listeners.push(TcpListener::bind(address).map_err(explain)?);
         }
-        Ok(bound)
+        let bound = listeners.iter().map(TcpListener::local_addr).collect();
+        let (server, told) = (Arc::clone(self), Arc::clone(self));
+        sinew::spawn(move || {
+            let accepting = net::Server::over(listeners)
+                .on_error(move |error| told.failures.lost(format_args!("accepting: {error}")));
+            if let Err(error) = accepting.serve(|stream, peer| server.serve(stream, peer, size)) {
+                server.failures.lost(format_args!("accepting: {error}"));
+            }
+        });
+        bound
     }
 
     /// The most connections that were served at once.
@@ -47,25 +52,11 @@ impl Server {
         self.peak.load(Ordering::Relaxed)
     }
 
-    fn accept(self: &Arc<Self>, listener: &TcpListener, size: usize) {
-        for stream in listener.incoming() {
-            let started = stream.and_then(|stream| {
-                let server = Arc::clone(self);
-                sinew::Builder::new().spawn(move || server.serve(stream, size))
-            });
-            if let Err(error) = started {
-                // Out of descriptors, most likely: some come free only when a connection ends.
-                self.failures.lost(format_args!("accepting: {error}"));
-                sinew::sleep(Duration::from_millis(10));
-            }
-        }
-    }
-
-    fn serve(&self, mut stream: TcpStream, size: usize) {
+    fn serve(&self, mut stream: TcpStream, peer: SocketAddr, size: usize) {
         let live = self.live.fetch_add(1, Ordering::Relaxed) + 1;
         self.peak.fetch_max(live, Ordering::Relaxed);
         if let Err(error) = echo(&mut stream, size) {
-            self.failures.lost(format_args!("serving {:?}: {error}", stream.peer_addr()));
+            self.failures.lost(format_args!("serving {peer}: {error}"));
         }
         self.live.fetch_sub(1, Ordering::Relaxed);
     }

@@ -18,13 +18,11 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use files::Site;
 use options::Options;
 use sinew::Runtime;
-use sinew::net::TcpListener;
+use sinew::net::{Server, TcpListener};
 
 const HELP: &str = "\
 An HTTP/1.1 server on green threads: answers / and serves a folder's files.
@@ -33,6 +31,7 @@ Usage: http [OPTIONS]
 
   --addr HOST:PORT  where to listen (127.0.0.1:8080); port 0 lets the system choose
   --root FOLDER     serve the files below FOLDER; without it only / is answered
+  --connections N   connections that are served at once; more wait (100000)
   --workers N       workers of the runtime (as many as the machine has processors, or SINEW_WORKERS)
   --help            print this
 ";
@@ -42,17 +41,19 @@ struct Args {
     addr: String,
     root: Option<PathBuf>,
     workers: Option<usize>,
+    connections: usize,
 }
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
     fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
-        let mut parsed = Args { addr: "127.0.0.1:8080".to_owned(), root: None, workers: None };
+        let mut parsed = Args { addr: "127.0.0.1:8080".to_owned(), root: None, workers: None, connections: 100_000 };
         let mut options = Options::new(args);
         while let Some(name) = options.next()? {
             match name.as_str() {
                 "--addr" => parsed.addr = options.value()?,
                 "--root" => parsed.root = Some(options.value()?.into()),
+                "--connections" => parsed.connections = options.number(1, 100_000_000)?,
                 "--workers" => parsed.workers = Some(options.number(1, 1024)?),
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("{name:?} is no option of this program")),
@@ -89,7 +90,6 @@ fn serve(args: &Args) -> io::Result<()> {
         Some(root) => Site::folder(root).map_err(explain(format!("cannot serve {}", root.display())))?,
         None => Site::greeting(),
     };
-    let site = Arc::new(site);
     let builder = Runtime::builder();
     let runtime = match args.workers {
         Some(workers) => builder.workers(workers).build()?,
@@ -99,17 +99,11 @@ fn serve(args: &Args) -> io::Result<()> {
         let listener = TcpListener::bind(&args.addr).map_err(explain(format!("cannot listen on {}", args.addr)))?;
         println!("listening on http://{}", listener.local_addr()?);
         io::stdout().flush()?;
-        for stream in listener.incoming() {
-            let started = stream.and_then(|stream| {
-                let site = Arc::clone(&site);
-                sinew::Builder::new().spawn(move || connection::serve(stream, &site))
-            });
-            if let Err(error) = started {
-                // Out of descriptors, most likely: some come free only when a connection ends.
-                eprintln!("http: accepting: {error}");
-                sinew::sleep(Duration::from_millis(10));
-            }
-        }
+        let served = Server::new(listener)
+            .max_connections(args.connections)
+            .on_error(|error| eprintln!("http: accepting: {error}"))
+            .serve(|stream, _| connection::serve(stream, &site))?;
+        println!("served {} connections", served.connections);
         Ok(())
     })
 }

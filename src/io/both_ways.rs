@@ -3,19 +3,20 @@
 use std::io::{self, Read, Write};
 
 use super::{ShutdownWrite, copy};
-use crate::{channel, thread};
+use crate::{cancel::CancelToken, runtime::event::Here, thread};
 
 /// Copies what comes from each of two streams to the other, until both have come to their ends: how many bytes went from
 /// `one` to `two`, and how many back. The end of one direction ends the writing half of where it goes, while the other
 /// direction goes on.
 ///
-/// The directions are copied by two green threads, while the calling thread waits.
+/// The calling thread copies one direction and another thread the other: a green one, or, where the calling thread is an OS
+/// thread, an OS thread.
 ///
 /// # Errors
-/// The first error of a direction; the other direction is then cancelled.
+/// The first error of a direction; the other direction is then cancelled. Or no thread can be had.
 ///
 /// # Cancellation
-/// While it waits; both directions are then cancelled too.
+/// While it waits; both directions are then cancelled. On an OS thread, streams of other crates are waited for.
 ///
 /// # Examples
 /// ```no_run
@@ -38,43 +39,49 @@ where
     for<'a> &'a A: Read + Write,
     for<'a> &'a B: Read + Write,
 {
-    thread::scope(|scope| {
-        let (tell, told) = channel::bounded(2);
-        let tell_too = tell.clone();
-        let there = scope.spawn(move || {
-            let done = one_way::<A, B>(one, two);
-            let _ = tell.send(done.is_err());
-            done
-        });
-        let stop_there = CancelOnDrop(there.thread().clone());
-        let back = scope.spawn(move || {
-            let done = one_way::<B, A>(two, one);
-            let _ = tell_too.send(done.is_err());
-            done
-        });
-        let stop_back = CancelOnDrop(back.thread().clone());
-        // Until both are through, one has failed, or one has panicked and the other is through.
-        let failed = told.iter().any(|failed| failed);
-        if failed {
-            drop((stop_there, stop_back));
-        }
-        let (there, back) = (there.join(), back.join());
-        match (there, back) {
-            (Ok(there), Ok(back)) => Ok((there?, back?)),
-            // The other was cancelled for the sake of this error.
-            (Ok(Err(error)), _) | (_, Ok(Err(error))) => Err(error),
-            (Err(payload), _) | (_, Err(payload)) => std::panic::resume_unwind(payload),
-        }
-    })
+    let (stop, ended) = (CancelToken::new(), CancelToken::new());
+    let there = || {
+        let _ended = ended.clone().drop_guard();
+        until_stopped(&stop, || one_way::<A, B>(one, two))
+    };
+    let back = || {
+        // Also if this unwinds.
+        let _stop = stop.clone().drop_guard();
+        let done = until_stopped(&stop, || one_way::<B, A>(two, one));
+        // A wait that can be cancelled, as joining an OS thread cannot.
+        ended.wait();
+        done
+    };
+    let (there, back) = if Here::current().is_some() {
+        thread::scope(|scope| {
+            let there = thread::Builder::new().spawn_scoped(scope, there)?;
+            let back = back();
+            io::Result::Ok((there.join(), back))
+        })?
+    } else {
+        std::thread::scope(|scope| {
+            let there = std::thread::Builder::new().spawn_scoped(scope, there)?;
+            let back = back();
+            io::Result::Ok((there.join(), back))
+        })?
+    };
+    let there = there.unwrap_or_else(|payload| std::panic::resume_unwind(payload));
+    match (there, back) {
+        (Some(Ok(there)), Some(Ok(back))) => Ok((there, back)),
+        // The other was cancelled for the sake of this error.
+        (Some(Err(error)), _) | (_, Some(Err(error))) => Err(error),
+        (None, _) | (_, None) => unreachable!("only an error or an unwind stops a direction"),
+    }
 }
 
-/// Cancels a thread, also when its owner unwinds. One that has ended does not notice.
-struct CancelOnDrop(thread::Thread);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.cancel();
+/// Copies one direction, none if the other has failed; and if this one fails, or panics, stops the other.
+fn until_stopped(stop: &CancelToken, copy: impl FnOnce() -> io::Result<u64>) -> Option<io::Result<u64>> {
+    let guard = stop.clone().drop_guard();
+    let done = stop.run_until_cancelled(copy).ok();
+    if matches!(done, Some(Ok(_))) {
+        guard.disarm();
     }
+    done
 }
 
 fn one_way<A, B>(mut from: &A, to: &B) -> io::Result<u64>

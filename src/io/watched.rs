@@ -22,6 +22,7 @@ use crate::{
     runtime::{
         clock,
         event::{Here, Woke},
+        os,
         readiness::Direction,
         source::Source,
     },
@@ -283,7 +284,9 @@ impl<T: AsFd> Watched<T> {
     /// Waits until the operating system says that a call would not block; `false` if the deadline passes first.
     pub(crate) fn ready(&self, direction: Direction, deadline: Option<Instant>) -> io::Result<bool> {
         let write = direction == Direction::Write;
-        let Some(here) = Here::current() else { return socket::wait(self.as_fd(), write, deadline) };
+        let Some(here) = Here::current() else {
+            return os::poll(&mut [socket::poll_entry(self.as_fd(), write)], deadline);
+        };
         here.breathe();
         let readiness = self.source.0.readiness();
         let mut last = false;

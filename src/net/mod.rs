@@ -4,6 +4,8 @@
 //! worker's time, or an ordinary OS thread, which blocks as with std. `use sinew::net` replaces `use std::net`: what
 //! never blocks (addresses and their parsing) is std's own, re-exported.
 //!
+//! [`Server`] is an accept loop with what such a loop needs besides `accept`: a limit, an end, patience with errors.
+//!
 //! Differences that can be seen: the descriptor itself is always in non-blocking mode (a raw `read` on
 //! [`AsRawFd`](std::os::fd::AsRawFd) does not wait; `set_nonblocking` is kept beside it and does what std's does), and
 //! gets its blocking mode back when it is turned into an [`OwnedFd`](std::os::fd::OwnedFd) or a type of std's, for all
@@ -16,6 +18,7 @@ pub use std::net::{
 mod macros;
 mod race;
 mod resolve;
+mod server;
 mod socket;
 mod stream;
 mod tcp_listener;
@@ -24,6 +27,7 @@ mod udp;
 pub mod unix;
 
 pub use resolve::lookup_host;
+pub use server::{Listener, Served, Server};
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
 pub use udp::UdpSocket;

@@ -178,6 +178,13 @@ fn named<A>(addr: &A) -> Option<Name<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{
+        sync::{
+            Arc, Condvar, Mutex,
+            atomic::{AtomicUsize, Ordering::SeqCst},
+        },
+        time::Duration,
+    };
 
     #[test]
     #[allow(clippy::needless_borrows_for_generic_args, reason = "references are types of their own here")]
@@ -201,6 +208,57 @@ mod tests {
         assert_eq!(of(addr), None);
         assert_eq!(of(&[addr][..]), None);
         assert_eq!(of((addr.ip(), 9)), None);
+    }
+
+    /// A resolver that takes as long as it is told to, and counts its calls.
+    #[derive(Default)]
+    struct Slow {
+        open: Mutex<bool>,
+        opened: Condvar,
+        running: AtomicUsize,
+        most: AtomicUsize,
+    }
+
+    impl Slow {
+        fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+            self.most.fetch_max(self.running.fetch_add(1, SeqCst) + 1, SeqCst);
+            drop(self.opened.wait_while(self.open.lock().unwrap(), |open| !*open).unwrap());
+            self.running.fetch_sub(1, SeqCst);
+            Ok(vec![([127, 0, 0, 1], 9).into()])
+        }
+    }
+
+    #[test]
+    fn a_slow_resolver_stalls_nobody_and_no_more_lookups_run_than_are_allowed() {
+        let runtime = crate::Runtime::builder().workers(1).blocking_threads(MOST + 1).build().unwrap();
+        let slow = Arc::new(Slow::default());
+        runtime.run(|| {
+            let lookup = |_| {
+                let slow = slow.clone();
+                crate::spawn(move || look_up(move || slow.resolve()))
+            };
+            let lookups: Vec<_> = (0..3 * MOST).map(lookup).collect();
+            while slow.running.load(SeqCst) < MOST {
+                crate::sleep(Duration::from_millis(1));
+            }
+            // The worker is free, and so is what the pool has beside them; what needs no resolver has its answer at once.
+            assert_eq!(crate::spawn(|| blocking(|| 5)).join().unwrap(), 5);
+            assert_eq!(lookup_host("127.0.0.1:9").unwrap().len(), 1);
+            // Who waits can be cancelled, be its lookup under way or not. Those under way still count.
+            let (gone, stay): (Vec<_>, Vec<_>) = lookups.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
+            for (_, lookup) in gone {
+                lookup.cancel();
+                assert!(lookup.join().unwrap_err().is::<Cancelled>());
+            }
+            crate::sleep(Duration::from_millis(5));
+            assert_eq!(slow.running.load(SeqCst), MOST);
+            *slow.open.lock().unwrap() = true;
+            slow.opened.notify_all();
+            for (_, lookup) in stay {
+                assert_eq!(lookup.join().unwrap().unwrap().len(), 1);
+            }
+        });
+        assert_eq!(slow.most.load(SeqCst), MOST);
     }
 
     #[test]

@@ -56,9 +56,8 @@ impl TcpListener {
     }
 
     /// Binds so many listeners to one address, among which the kernel spreads the connections that come in (`SO_REUSEPORT`).
-    /// With an accept loop over each in a thread of its own, which serves what it accepts by
-    /// [`spawn_local`](crate::thread::spawn_local), connections stay on the worker where they were accepted. With port 0 all have
-    /// the same port, which the kernel chooses.
+    /// With port 0 all have the same port, which the kernel chooses. [`Server::per_worker`](crate::net::Server::per_worker) accepts
+    /// from each on a worker of its own, where the connections then stay.
     ///
     /// Other options can be set on a `socket2::Socket`, which becomes a listener by way of
     /// [`OwnedFd`](std::os::fd::OwnedFd).
@@ -68,21 +67,10 @@ impl TcpListener {
     ///
     /// # Examples
     /// ```
-    /// use sinew::net::{TcpListener, TcpStream};
+    /// use sinew::net::TcpListener;
     ///
     /// let listeners = TcpListener::bind_reuse_port("127.0.0.1:0", 2)?;
-    /// let address = listeners[0].local_addr()?;
-    /// assert_eq!(address, listeners[1].local_addr()?);
-    /// let accepting = listeners.into_iter().map(|listener| sinew::spawn(move || {
-    ///     while let Ok((stream, _)) = listener.accept() {
-    ///         sinew::thread::spawn_local(move || std::io::copy(&mut &stream, &mut &stream));
-    ///     }
-    /// }));
-    /// let accepting: Vec<_> = accepting.collect();
-    /// TcpStream::connect(address)?;
-    /// for thread in accepting {
-    ///     thread.thread().cancel();
-    /// }
+    /// assert_eq!(listeners[0].local_addr()?, listeners[1].local_addr()?);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind_reuse_port<A: ToSocketAddrs>(addr: A, count: usize) -> io::Result<Vec<TcpListener>> {

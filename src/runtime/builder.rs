@@ -384,6 +384,28 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
+    /// The runtime that the current green thread belongs to; on an OS thread the default one, which is started on first use.
+    ///
+    /// # Panics
+    /// If the default runtime cannot be started; the message says why.
+    #[must_use]
+    pub fn current() -> Self {
+        let Some(worker) = Worker::current() else { return default().handle() };
+        let inner: *const Inner = worker.runtime();
+        // SAFETY: it came from `Arc::as_ptr`, and this worker's OS thread holds a reference while it runs.
+        let inner = unsafe {
+            Arc::increment_strong_count(inner);
+            Arc::from_raw(inner)
+        };
+        Self { inner }
+    }
+
+    /// How many workers the runtime has.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.inner.workers().len()
+    }
+
     /// What the runtime has done so far.
     pub fn metrics(&self) -> Metrics {
         self.inner.metrics()

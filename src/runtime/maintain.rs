@@ -146,6 +146,11 @@ impl Worker {
             // SAFETY: the owner; the thread is in no queue.
             unsafe { self.deque.push(task) };
         }
+        while let Some(task) = self.shared.pinned.pop() {
+            any = true;
+            // SAFETY: the owner; the thread is in no queue. Not the deque: others steal from it.
+            unsafe { self.ready.push(task) };
+        }
         any
     }
 

@@ -93,7 +93,7 @@ pub(crate) struct Inner {
     pub(crate) blocking: Blocking,
     pub(crate) clock: Clock,
     closing: AtomicBool,
-    /// Threads that were spawned by others than workers.
+    /// Threads that were spawned by others than the worker that they were spawned on.
     spawned_outside: AtomicU64,
     /// Workers whose OS thread runs.
     running: Mutex<usize>,
@@ -103,6 +103,15 @@ pub(crate) struct Inner {
 impl Inner {
     pub(crate) fn workers(&self) -> &[Worker] {
         &self.workers
+    }
+
+    /// The worker of this number.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn worker(&self, number: usize) -> &Worker {
+        let count = self.workers.len();
+        self.workers.get(number).unwrap_or_else(|| panic!("there is no worker {number}: the runtime has {count}"))
     }
 
     #[inline(always)]

@@ -6,14 +6,17 @@ use super::{
 };
 use crate::{
     primitive::Ordering,
+    sys::socket,
     task::{OS_THREAD, Task, TaskRef, block, payload, wake},
 };
 use std::{
-    cell::Cell,
-    io,
+    cell::{Cell, OnceCell},
+    io::{self, Read, Write},
     mem::ManuallyDrop,
+    os::fd::{AsFd, AsRawFd},
     ptr::{self, NonNull},
-    task::Waker,
+    sync::Arc,
+    task::{Wake, Waker},
     time::Instant,
 };
 
@@ -142,29 +145,71 @@ pub(crate) fn wait(want: u8, deadline: Option<Instant>) -> Ending {
     })
 }
 
-/// Has this OS thread wait by a system call that knows nothing of its wakes, and gives whether it succeeded by the deadline that it is
-/// told. Unwinds if the deadline of a part of the thread's run passes first. A cancellation by other means is seen before and after.
-pub(crate) fn wait_by(
-    deadline: Option<Instant>,
-    wait: impl Fn(Option<Instant>) -> io::Result<bool>,
-) -> io::Result<bool> {
+/// Blocks this OS thread until one of the descriptors is as its entry wants it, or the deadline passes, which is `false`. Unwinds if
+/// the part of its run that it is in is cancelled.
+pub(crate) fn poll(entries: &mut [libc::pollfd], deadline: Option<Instant>) -> io::Result<bool> {
     with_current(|current| {
         if !region::may_cancel(current) {
-            return wait(deadline);
+            return socket::wait_any(entries, deadline);
         }
+        let bell = if region::has_source(current) { Bell::get() } else { None };
+        let mut all = entries.to_vec();
+        all.extend(bell.as_ref().map(|bell| socket::poll_entry(bell.reader.as_fd(), false)));
         loop {
+            if let Some(bell) = &bell {
+                // Before the look: whoever cancels first says so and then takes the waker.
+                bell.quiet();
+                current.extra().parker.set_waker(Waker::from(bell.clone()));
+            }
             region::look_at_clock(current);
             if region::target(current).is_some() {
                 raise_now(current);
             }
             let first = region::next_deadline(current);
             let earlier = first.filter(|&first| deadline.is_none_or(|deadline| first < deadline));
-            if wait(earlier.or(deadline))? {
+            let woken = socket::wait_any(&mut all, earlier.or(deadline))?;
+            if all[..entries.len()].iter().any(|entry| entry.revents != 0) {
                 return Ok(true);
             }
-            if earlier.is_none() {
+            if !woken && earlier.is_none() {
                 return Ok(false);
             }
         }
     })
+}
+
+/// Ends an OS thread's wait for descriptors when it is woken: a pipe among them.
+struct Bell {
+    reader: io::PipeReader,
+    writer: io::PipeWriter,
+}
+
+impl Bell {
+    /// This OS thread's. None if there is no room for two more descriptors, or the OS thread's locals are being dropped: then a
+    /// cancellation that has no deadline is seen after the wait.
+    fn get() -> Option<Arc<Self>> {
+        std::thread_local! {
+            static BELL: OnceCell<Option<Arc<Bell>>> = const { OnceCell::new() };
+        }
+        BELL.try_with(|bell| bell.get_or_init(|| Self::new().ok().map(Arc::new)).clone()).ok()?
+    }
+
+    fn new() -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        socket::set_nonblocking(reader.as_raw_fd(), true)?;
+        socket::set_nonblocking(writer.as_raw_fd(), true)?;
+        Ok(Self { reader, writer })
+    }
+
+    /// Forgets earlier rings.
+    fn quiet(&self) {
+        while (&self.reader).read(&mut [0; 64]).is_ok_and(|len| len == 64) {}
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        // A pipe that is full rings already.
+        let _ = (&self.writer).write(&[1]);
+    }
 }

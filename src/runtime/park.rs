@@ -10,7 +10,7 @@
 //! # Sleeping
 //!
 //! 1. The worker lists itself as a sleeper, then passes a full fence.
-//! 2. It looks again at what only a fence guards: its inbox, its mailbox, the injector. (Others' mailboxes and deques are
+//! 2. It looks again at what only a fence guards: its inbox, its mailbox, the threads pinned to it, the injector. (Others' mailboxes and deques are
 //!    their owners' to look at, and the monitor's.)
 //! 3. It blocks in its poller until the next timer, a wake-up from another thread, or readiness.
 //!
@@ -235,7 +235,7 @@ impl Worker {
 
     /// Whether others have sent it something, so that it wakes if it sleeps. For anyone to ask.
     fn has_messages(&self) -> bool {
-        !self.shared.inbox.is_empty() || !self.shared.mailbox.is_empty()
+        !self.shared.inbox.is_empty() || !self.shared.mailbox.is_empty() || !self.shared.pinned.is_empty()
     }
 
     /// The same where the clock is paused: if everybody sleeps, nothing but a deadline can go on, and so the clock jumps to the earliest.

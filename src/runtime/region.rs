@@ -313,6 +313,11 @@ pub(crate) fn may_cancel(thread: &Task) -> bool {
     regions(thread).next().is_some() && thread.mask.get() == 0 && !std::thread::panicking()
 }
 
+/// Whether the thread is in a part that something else than a deadline can cancel.
+pub(crate) fn has_source(thread: &Task) -> bool {
+    regions(thread).take_while(|region| !region.is_shield).any(|region| region.source.is_some())
+}
+
 /// The earliest deadline that can cancel the thread where it is.
 pub(crate) fn next_deadline(thread: &Task) -> Option<Instant> {
     regions(thread).take_while(|region| !region.is_shield).filter_map(Region::deadline).min()

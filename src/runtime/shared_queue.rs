@@ -1,5 +1,6 @@
 //! A queue that any thread pushes to and any worker takes from, oldest first: the injector of a runtime, and each
-//! worker's mailbox of threads that were placed with it.
+//! worker's mailbox of threads that were placed with it, and its queue of those that are to start there (from which it
+//! alone takes).
 //!
 //! A plain intrusive list under a lock: it sees one push for each spawn from outside or each thread passed on, and is
 //! emptied in batches, so it is not what a runtime's speed hangs on. Beside the lock stands the length, so that

@@ -78,7 +78,7 @@ impl Source {
         deadline: Option<Instant>,
     ) -> io::Result<Woke> {
         let Some(here) = here else {
-            let ready = os::wait_by(deadline, |deadline| socket::wait(fd, direction == Direction::Write, deadline))?;
+            let ready = os::poll(&mut [socket::poll_entry(fd, direction == Direction::Write)], deadline)?;
             return Ok(if ready { Woke::Event } else { Woke::TimedOut });
         };
         let node = Node::new(direction, here.waker());
@@ -108,7 +108,7 @@ impl Source {
         let Some(here) = here else {
             let write = direction == Direction::Write;
             let mut entries: Vec<_> = sources.iter().map(|&(_, fd)| socket::poll_entry(fd, write)).collect();
-            return Ok(if socket::wait_any(&mut entries, deadline)? { Woke::Event } else { Woke::TimedOut });
+            return Ok(if os::poll(&mut entries, deadline)? { Woke::Event } else { Woke::TimedOut });
         };
         let nodes: Vec<_> = sources.iter().map(|_| Node::new(direction, here.waker())).collect();
         let mut listed = Vec::with_capacity(nodes.len());

@@ -22,10 +22,13 @@ pub(crate) struct Wishes {
     pub(crate) stack_class: Option<SizeClass>,
     pub(crate) children: *const Children,
     pub(crate) local: bool,
+    /// Where no stack can be had it waits for one, unstarted, and is no error.
+    pub(crate) queues: bool,
 }
 
 impl Wishes {
-    pub(crate) const NONE: Self = Self { name: None, stack_class: None, children: ptr::null(), local: false };
+    pub(crate) const NONE: Self =
+        Self { name: None, stack_class: None, children: ptr::null(), local: false, queues: false };
 }
 
 /// Makes a thread of the current worker's runtime. The caller has the handle's reference.
@@ -42,7 +45,7 @@ pub(crate) unsafe fn spawn_here<F: FnOnce() -> T, T>(
     wishes: Wishes,
 ) -> io::Result<NonNull<Task>> {
     let runtime = worker.runtime();
-    if runtime.stacks.is_exhausted() && !worker.keeps_stack(wishes.stack_class) {
+    if runtime.stacks.is_exhausted() && !wishes.queues && !worker.keeps_stack(wishes.stack_class) {
         runtime.room_for(wishes.stack_class)?;
     }
     let task = payload::new(Some(&worker.cache), closure);
@@ -87,12 +90,7 @@ pub(crate) unsafe fn spawn_into<F: FnOnce() -> T, T>(
         runtime.room_for(wishes.stack_class)?;
     }
     fork::check();
-    // Counted before `closing` is looked at: a worker that ends looks the other way round.
-    runtime.spawned_outside.fetch_add(1, Ordering::SeqCst);
-    if runtime.closing.load(Ordering::SeqCst) {
-        runtime.spawned_outside.fetch_sub(1, Ordering::SeqCst);
-        return Err(io::Error::other("the runtime is shutting down"));
-    }
+    runtime.count_outside()?;
     let task = payload::new(None, closure);
     // SAFETY: the header is ours until it is queued; then it is in no other queue.
     unsafe {
@@ -102,6 +100,54 @@ pub(crate) unsafe fn spawn_into<F: FnOnce() -> T, T>(
     }
     runtime.wake_one();
     Ok(task)
+}
+
+/// Makes a thread of `runtime` that starts and stays on one of its workers, from anywhere.
+///
+/// # Safety
+/// As [`spawn_here`]; the closure and its result may move to another OS thread.
+///
+/// # Errors
+/// As [`spawn_into`].
+pub(crate) unsafe fn spawn_on<F: FnOnce() -> T, T>(
+    runtime: &Inner,
+    worker: &Worker,
+    closure: F,
+    wishes: Wishes,
+) -> io::Result<NonNull<Task>> {
+    let wishes = Wishes { local: true, ..wishes };
+    if Worker::current().is_some_and(|current| ptr::eq(current, worker)) {
+        // SAFETY: as promised.
+        return unsafe { spawn_here(worker, closure, wishes) };
+    }
+    if runtime.stacks.is_exhausted() && !wishes.queues {
+        runtime.room_for(wishes.stack_class)?;
+    }
+    fork::check();
+    runtime.count_outside()?;
+    let task = payload::new(None, closure);
+    // SAFETY: the header is ours until it is queued; then it is in no other queue.
+    unsafe {
+        prepare(runtime, task, wishes);
+        task.as_ref().born.set(runtime.tick());
+        worker.shared.pinned.push(task);
+    }
+    worker.attention.store(true, Ordering::Relaxed);
+    worker.nudge();
+    Ok(task)
+}
+
+/// Whether a thread that is spawned on the current worker now would find a stack. On an OS thread: yes.
+///
+/// # Errors
+/// It would not; the error says which limit stands in the way.
+pub(crate) fn room_here() -> io::Result<()> {
+    match Worker::current() {
+        Some(worker) if worker.runtime().stacks.is_exhausted() && !worker.keeps_stack(None) => {
+            worker.runtime().room_for(None)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Fills in what a spawn asked for. True if the thread is local.
@@ -138,6 +184,20 @@ fn inherit(child: &Task) {
 }
 
 impl Inner {
+    /// Counts a thread that is spawned by others than the worker that gets it.
+    ///
+    /// # Errors
+    /// The runtime is shutting down; nothing was counted.
+    fn count_outside(&self) -> io::Result<()> {
+        // Counted before `closing` is looked at: a worker that ends looks the other way round.
+        self.spawned_outside.fetch_add(1, Ordering::SeqCst);
+        if self.closing.load(Ordering::SeqCst) {
+            self.spawned_outside.fetch_sub(1, Ordering::SeqCst);
+            return Err(io::Error::other("the runtime is shutting down"));
+        }
+        Ok(())
+    }
+
     /// An error unless there is room for one more stack of a class.
     #[cold]
     fn room_for(&self, class: Option<SizeClass>) -> io::Result<()> {

@@ -197,6 +197,8 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox<ByInbox>,
     /// Unstarted threads that others passed on to this worker.
     pub(crate) mailbox: SharedQueue<ByNext>,
+    /// Unstarted threads that are to run on this worker and no other.
+    pub(crate) pinned: SharedQueue<ByNext>,
     pub(crate) waker: Arc<mio::Waker>,
     /// Others that are just now in the middle of sending a wake.
     pub(crate) visitors: AtomicUsize,
@@ -277,6 +279,7 @@ impl Worker {
             shared: Shared {
                 inbox: Inbox::new(),
                 mailbox: SharedQueue::new(),
+                pinned: SharedQueue::new(),
                 waker,
                 visitors: AtomicUsize::new(0),
                 ticked: AtomicU32::new(0),

@@ -3,6 +3,8 @@
 #[cfg(not(loom))]
 pub(crate) mod address;
 #[cfg(not(loom))]
+pub(crate) mod ancillary;
+#[cfg(not(loom))]
 pub(crate) mod membarrier;
 #[cfg(not(loom))]
 pub(crate) mod memory;

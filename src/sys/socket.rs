@@ -21,9 +21,9 @@ use super::address::RawAddr;
 pub(crate) const BACKLOG: c_int = 4096;
 
 #[cfg(not(target_vendor = "apple"))]
-const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+pub(super) const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
 #[cfg(target_vendor = "apple")]
-const SEND_FLAGS: c_int = libc::MSG_DONTWAIT;
+pub(super) const SEND_FLAGS: c_int = libc::MSG_DONTWAIT;
 
 /// The most buffers that one vectored call may name: Linux's and the BSDs' `IOV_MAX`.
 pub(crate) const MOST_BUFFERS: usize = 1024;

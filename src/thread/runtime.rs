@@ -3,7 +3,7 @@
 use super::{JoinHandle, Result, builder::failed, handle::Claim};
 use crate::runtime::{
     Handle, Inner, Runtime, blocking as pool, builder,
-    spawn::{Wishes, spawn_into},
+    spawn::{Wishes, spawn_into, spawn_on},
     wait,
     worker::Worker,
 };
@@ -151,5 +151,42 @@ impl Handle {
     {
         // SAFETY: the bounds are what is asked for; the task was spawned with this closure.
         unsafe { Ok(JoinHandle(Claim::new(spawn_into(&self.inner, f, Wishes::NONE)?))) }
+    }
+
+    /// Spawns a green thread that starts on the worker of this number, and so stays there, from anywhere. What it spawns by
+    /// [`spawn_local`](super::spawn_local) stays there too.
+    ///
+    /// For work that is divided among the workers once and for all, such as an accept loop on each: threads that are spawned
+    /// plainly go to wherever there is time for them.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    /// If there is no such worker: they are counted from 0 to [`workers`](Self::workers).
+    ///
+    /// # Examples
+    /// ```
+    /// use sinew::runtime::Handle;
+    ///
+    /// sinew::run(|| {
+    ///     let runtime = Handle::current();
+    ///     let start = |worker| runtime.spawn_on(worker, || std::thread::current().id());
+    ///     let threads = (0..runtime.workers()).map(start).collect::<Result<Vec<_>, _>>()?;
+    ///     let mut ids: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    ///     ids.dedup();
+    ///     assert_eq!(ids.len(), runtime.workers());
+    ///     # Ok::<(), std::io::Error>(())
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn spawn_on<F, T>(&self, worker: usize, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let worker = self.inner.worker(worker);
+        // SAFETY: the bounds are what is asked for; the task was spawned with this closure.
+        unsafe { Ok(JoinHandle(Claim::new(spawn_on(&self.inner, worker, f, Wishes::NONE)?))) }
     }
 }

@@ -1,11 +1,20 @@
 //! Scoped threads: they may borrow, because the scope ends after them.
 
 use super::{CancelOnDrop, Result, Thread, builder::spawn_raw, handle::Claim};
-use crate::runtime::{children::Children, spawn::Wishes, wait};
+use crate::{
+    runtime::{
+        Handle,
+        children::Children,
+        spawn::{Wishes, spawn_on},
+        wait,
+    },
+    task::Task,
+};
 use std::{
     fmt, io,
     marker::PhantomData,
     panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind, resume_unwind},
+    ptr::NonNull,
 };
 
 /// A scope to spawn threads in. See [`std::thread::Scope`].
@@ -110,20 +119,49 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         }
     }
 
-    pub(super) fn spawn_with<F, T>(&'scope self, wishes: Wishes, f: F) -> io::Result<ScopedJoinHandle<'scope, T>>
+    pub(crate) fn spawn_with<F, T>(&'scope self, wishes: Wishes, f: F) -> io::Result<ScopedJoinHandle<'scope, T>>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
+        // SAFETY: the scope waits for its threads before 'scope ends (rule 4), so what they borrow outlives them.
+        unsafe { self.add(|children| spawn_raw(f, Wishes { children, ..wishes })) }
+    }
+
+    /// Spawns a thread in the scope that starts on the runtime's worker of this number. See
+    /// [`Handle::spawn_on`](crate::runtime::Handle::spawn_on).
+    pub(crate) fn spawn_on<F, T>(
+        &'scope self,
+        runtime: &Handle,
+        worker: usize,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let runtime = &runtime.inner;
+        let worker = runtime.worker(worker);
+        // SAFETY: as above.
+        unsafe { self.add(|children| spawn_on(runtime, worker, f, Wishes { children, ..Wishes::NONE })) }
+    }
+
+    /// Adds the thread that `spawn` spawns.
+    ///
+    /// # Safety
+    /// It spawns one of these children, with a closure that gives `T`.
+    unsafe fn add<T>(
+        &'scope self,
+        spawn: impl FnOnce(*const Children) -> io::Result<NonNull<Task>>,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>> {
         let children = &raw const self.children;
         self.children.add();
         // Also if the spawn unwinds: the default runtime cannot be started, or the closure panics as it is dropped.
         let added = Added(children);
-        // SAFETY: the scope waits for its threads before 'scope ends (rule 4), so what they borrow outlives them.
-        match unsafe { spawn_raw(f, Wishes { children, ..wishes }) } {
+        match spawn(children) {
             Ok(task) => {
                 std::mem::forget(added);
-                // SAFETY: spawned with this closure.
+                // SAFETY: by the caller's promise.
                 Ok(ScopedJoinHandle { claim: unsafe { Claim::new(task) }, scope: PhantomData })
             }
             Err(error) => Err(error),

@@ -41,7 +41,7 @@ use crate::{
 /// assert_eq!(other.join().unwrap()?, 5);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct UnixDatagram(Socket);
+pub struct UnixDatagram(pub(super) Socket);
 
 impl UnixDatagram {
     fn new(fd: OwnedFd) -> UnixDatagram {
@@ -200,7 +200,11 @@ impl UnixDatagram {
 
     /// Receives by a call. Linux's call that does not wait says of a shut socket that it would block, for ever; one that waits
     /// receives nothing there, which is made by `nothing`.
-    fn receive<T>(&self, mut call: impl FnMut(RawFd) -> io::Result<T>, nothing: impl Fn() -> T) -> io::Result<T> {
+    pub(super) fn receive<T>(
+        &self,
+        mut call: impl FnMut(RawFd) -> io::Result<T>,
+        nothing: impl Fn() -> T,
+    ) -> io::Result<T> {
         let shut = |fd| !self.0.is_nonblocking() && socket::is_read_shut(fd);
         self.0.perform(
             Direction::Read,

@@ -7,10 +7,12 @@ pub use std::os::unix::net::SocketAddr;
 
 mod datagram;
 mod listener;
+mod passing;
 mod stream;
 
 pub use datagram::UnixDatagram;
 pub use listener::{Incoming, UnixListener};
+pub use passing::ReceivedFds;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use stream::UCred;
 pub use stream::UnixStream;

@@ -50,7 +50,7 @@ use crate::{
 /// other.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct UnixStream(Socket);
+pub struct UnixStream(pub(super) Socket);
 
 /// The longest sleep between two looks at a listener whose queue is full.
 const LONGEST: Duration = Duration::from_millis(16);
