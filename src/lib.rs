@@ -95,6 +95,8 @@ pub mod context;
 #[cfg(not(loom))]
 pub mod coroutine;
 #[cfg(not(loom))]
+pub mod fs;
+#[cfg(not(loom))]
 pub mod future;
 #[cfg(not(loom))]
 pub mod generator;

@@ -280,22 +280,7 @@ impl<T: AsFd> Watched<T> {
 
     /// Waits until the operating system says that a call would not block; `false` if the deadline passes first.
     pub(crate) fn ready(&self, direction: Direction, deadline: Option<Instant>) -> io::Result<bool> {
-        let write = direction == Direction::Write;
-        let Some(here) = Here::current() else { return socket::wait(self.as_fd(), write, deadline) };
-        here.breathe();
-        let readiness = self.source.0.readiness();
-        let mut last = false;
-        loop {
-            let seen = readiness.seen();
-            if socket::wait(self.as_fd(), write, Some(clock::now()))? {
-                return Ok(true);
-            }
-            readiness.blocked(direction, seen);
-            if last {
-                return Ok(false);
-            }
-            last = self.source.0.wait(Some(here), self.as_fd(), direction, deadline)? == Woke::TimedOut;
-        }
+        self.source.0.ready(self.as_fd(), direction, deadline)
     }
 
     /// Watches another descriptor of the same open file, with its mode.

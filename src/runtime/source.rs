@@ -20,6 +20,7 @@ use std::{
 use mio::Token;
 
 use super::{
+    clock,
     event::{Here, Waker, Woke},
     os,
     reactor::{Reactor, Shared},
@@ -95,7 +96,37 @@ impl Source {
         }
     }
 
-    /// The same for the first of several sources.
+    /// Waits, with `fd` which is the descriptor of this source, until the operating system says that a call in this direction
+    /// would not block; `false` if the deadline passes first.
+    ///
+    /// # Errors
+    /// As [`Source::wait`].
+    pub(crate) fn ready(
+        self: &Arc<Self>,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        deadline: Option<Instant>,
+    ) -> io::Result<bool> {
+        let write = direction == Direction::Write;
+        let Some(here) = Here::current() else {
+            return os::wait_by(deadline, |deadline| socket::wait(fd, write, deadline));
+        };
+        here.breathe();
+        let mut last = false;
+        loop {
+            let seen = self.readiness.seen();
+            if socket::wait(fd, write, Some(clock::now()))? {
+                return Ok(true);
+            }
+            self.readiness.blocked(direction, seen);
+            if last {
+                return Ok(false);
+            }
+            last = self.wait(Some(here), fd, direction, deadline)? == Woke::TimedOut;
+        }
+    }
+
+    /// [`Source::wait`] for the first of several sources.
     ///
     /// # Errors
     /// As [`Source::wait`].
@@ -107,8 +138,11 @@ impl Source {
     ) -> io::Result<Woke> {
         let Some(here) = here else {
             let write = direction == Direction::Write;
-            let mut entries: Vec<_> = sources.iter().map(|&(_, fd)| socket::poll_entry(fd, write)).collect();
-            return Ok(if socket::wait_any(&mut entries, deadline)? { Woke::Event } else { Woke::TimedOut });
+            let ready = os::wait_by(deadline, |deadline| {
+                let mut entries: Vec<_> = sources.iter().map(|&(_, fd)| socket::poll_entry(fd, write)).collect();
+                socket::wait_any(&mut entries, deadline)
+            })?;
+            return Ok(if ready { Woke::Event } else { Woke::TimedOut });
         };
         let nodes: Vec<_> = sources.iter().map(|_| Node::new(direction, here.waker())).collect();
         let mut listed = Vec::with_capacity(nodes.len());

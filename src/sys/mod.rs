@@ -2,11 +2,15 @@
 
 #[cfg(not(loom))]
 pub(crate) mod address;
+#[cfg(all(not(loom), any(target_os = "linux", target_os = "android")))]
+pub(crate) mod cached;
 #[cfg(not(loom))]
 pub(crate) mod membarrier;
 #[cfg(not(loom))]
 pub(crate) mod memory;
 pub(crate) mod prefetch;
+#[cfg(not(loom))]
+pub(crate) mod process;
 #[cfg(not(loom))]
 pub(crate) mod report;
 #[cfg(not(loom))]
