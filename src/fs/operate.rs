@@ -47,12 +47,16 @@ const PIPE: usize = 4096;
 
 /// Has an operation done, and waits for its end.
 pub(crate) fn call<T: Send>(operation: impl FnOnce() -> T + Send) -> T {
+    call_in(&LANE, operation)
+}
+
+/// The same in another lane, which nobody closes.
+pub(crate) fn call_in<T: Send>(lane: &Semaphore, operation: impl FnOnce() -> T + Send) -> T {
     cancel::checkpoint();
     if Here::current().is_none() {
         return operation();
     }
-    // Nobody closes the lane.
-    let _place = LANE.acquire();
+    let _place = lane.acquire();
     blocking(operation)
 }
 

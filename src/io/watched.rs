@@ -121,6 +121,13 @@ impl<T: AsFd> Watched<T> {
         Watched { source, blocked: false, inner }
     }
 
+    /// [`new`](Self::new) where it cannot fail: a descriptor whose mode cannot be set keeps it.
+    pub(crate) fn adopt(inner: T) -> Watched<T> {
+        let fd = inner.as_fd().as_raw_fd();
+        let blocked = matches!(socket::is_nonblocking(fd), Ok(false)) && socket::set_nonblocking(fd, true).is_ok();
+        Watched { blocked, ..Watched::new_as_is(inner) }
+    }
+
     /// The value.
     #[inline]
     pub fn get_ref(&self) -> &T {

@@ -20,3 +20,9 @@ pub(crate) fn watch(pid: u32) -> io::Result<OwnedFd> {
 pub(crate) fn watch(_: u32) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+/// Takes a child's end if it has come; false while it runs. Of a child that nobody else waits for.
+pub(crate) fn reap(pid: u32) -> bool {
+    // SAFETY: integers, and a null pointer for a status that is not wanted.
+    unsafe { libc::waitpid(pid as libc::pid_t, std::ptr::null_mut(), libc::WNOHANG) != 0 }
+}
