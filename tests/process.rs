@@ -45,6 +45,8 @@ fn its_types_are_as_shareable_as_stds() {
     fn check<T: Send + Sync>() {}
     check::<Command>();
     check::<Child>();
+    // As std's, it can be taken apart.
+    let _ = |child: Child| (child.stdin, child.stdout, child.stderr);
 }
 
 #[test]
@@ -277,7 +279,7 @@ fn a_child_is_killed_and_waited_for_when_its_handle_is_dropped_if_that_was_wishe
             tell.send(child.id()).unwrap();
             child.wait()
         });
-        let id = sinew::thread::blocking(|| told.recv().unwrap());
+        let id = sinew::thread::blocking(move || told.recv().unwrap());
         waiting.thread().cancel();
         assert_cancelled(waiting);
         wait_until(|| !is_there(id));

@@ -225,18 +225,15 @@ impl Read for &File {
     }
 
     fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
-        if self.transfers.is_stream(&self.inner) {
-            return ByReads(self).read_to_end(buf);
-        }
         // On one way; std asks how long the file is.
-        call(|| (&self.inner).read_to_end(buf))
+        let done = self.transfers.at_once(&self.inner, || (&self.inner).read_to_end(buf));
+        done.unwrap_or_else(|| ByReads(self).read_to_end(buf))
     }
 
     fn read_to_string(&mut self, buf: &mut String) -> io::Result<usize> {
-        if self.transfers.is_stream(&self.inner) {
-            return ByReads(self).read_to_string(buf);
-        }
-        call(|| (&self.inner).read_to_string(buf))
+        // On one way; std asks how long the file is.
+        let done = self.transfers.at_once(&self.inner, || (&self.inner).read_to_string(buf));
+        done.unwrap_or_else(|| ByReads(self).read_to_string(buf))
     }
 }
 

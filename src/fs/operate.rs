@@ -64,6 +64,9 @@ pub(crate) fn call_in<T: Send>(lane: &Semaphore, operation: impl FnOnce() -> T +
 trait Transfer: Send {
     const DIRECTION: Direction;
 
+    /// Whether it is at an offset, which only a file has that never waits for another process.
+    fn has_offset(&self) -> bool;
+
     /// Does what can be done without waiting for a disk or another process; `EAGAIN` if that is nothing.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn now(&mut self, file: &File) -> io::Result<usize>;
@@ -87,6 +90,10 @@ struct Writes<'a, 'b> {
 
 impl Transfer for Reads<'_, '_> {
     const DIRECTION: Direction = Direction::Read;
+
+    fn has_offset(&self) -> bool {
+        self.offset.is_some()
+    }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn now(&mut self, file: &File) -> io::Result<usize> {
@@ -115,6 +122,10 @@ impl Transfer for Reads<'_, '_> {
 
 impl Transfer for Writes<'_, '_> {
     const DIRECTION: Direction = Direction::Write;
+
+    fn has_offset(&self) -> bool {
+        self.offset.is_some()
+    }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn now(&mut self, file: &File) -> io::Result<usize> {
@@ -173,13 +184,21 @@ impl Transfers {
         self.transfer(file, Writes { bufs, offset })
     }
 
-    /// Whether the file can be polled.
-    pub(crate) fn is_stream(&self, file: &File) -> bool {
+    /// Has an operation on a file done in one go; none if the file can be polled.
+    pub(crate) fn at_once<T: Send>(&self, file: &File, operation: impl FnOnce() -> T + Send) -> Option<T> {
+        if self.flags.load(Ordering::Relaxed) & STREAM != 0 {
+            return None;
+        }
+        call(|| (!self.is_stream(file)).then(operation))
+    }
+
+    /// Whether the file can be polled. Asks in place.
+    fn is_stream(&self, file: &File) -> bool {
         let flags = self.flags.load(Ordering::Relaxed);
         if flags & KNOWN != 0 {
             return flags & STREAM != 0;
         }
-        let kind = call(|| file.metadata()).map(|data| data.file_type());
+        let kind = file.metadata().map(|data| data.file_type());
         let is_stream = kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir() && !kind.is_block_device());
         self.flags.fetch_or(if is_stream { KNOWN | STREAM } else { KNOWN }, Ordering::Relaxed);
         is_stream
@@ -199,8 +218,11 @@ impl Transfers {
                     Attempt::Impossible => tries = false,
                 }
             }
-            if !self.is_stream(file) {
+            if transfer.has_offset() {
                 return call(|| transfer.whole(file));
+            }
+            if let Some(done) = self.at_once(file, || transfer.whole(file)) {
+                return done;
             }
             if socket::is_nonblocking(file.as_raw_fd()).unwrap_or(false) {
                 return transfer.whole(file);
@@ -209,7 +231,7 @@ impl Transfers {
             match source.ready(file.as_fd(), T::DIRECTION, None) {
                 Ok(_) if tries => {}
                 Ok(_) if here.is_some() => return call(|| transfer.part(file)),
-                // What cannot be polled after all, or not once more: all that is left is to be blocked.
+                // On an OS thread; or it cannot be polled after all, or not once more: all that is left is to be blocked.
                 _ => return call(|| transfer.whole(file)),
             }
         }

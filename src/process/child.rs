@@ -35,6 +35,11 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// Reads the child's standard error, if that is a pipe.
     pub stderr: Option<ChildStderr>,
+    running: Running,
+}
+
+/// What of a [`Child`] has a destructor, so that its pipes can be moved out of it as out of std's.
+struct Running {
     inner: process::Child,
     /// Readable once the process has ended. Opened by the first wait.
     end: Option<Watched<OwnedFd>>,
@@ -48,16 +53,14 @@ impl Child {
             stdin: inner.stdin.take().map(ChildStdin::from),
             stdout: inner.stdout.take().map(ChildStdout::from),
             stderr: inner.stderr.take().map(ChildStderr::from),
-            inner,
-            end: None,
-            kill_on_drop,
+            running: Running { inner, end: None, kill_on_drop },
         }
     }
 
     /// The process's number.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.inner.id()
+        self.running.inner.id()
     }
 
     /// Kills the process (`SIGKILL`). It is still to be waited for. One that was waited for is left alone.
@@ -65,7 +68,7 @@ impl Child {
     /// # Errors
     /// std's.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.inner.kill()
+        self.running.inner.kill()
     }
 
     /// Closes the child's standard input, if that is still here, and waits until the process has ended. Later calls give the
@@ -81,10 +84,11 @@ impl Child {
         cancel::checkpoint();
         let (mut pause, longest) = PAUSES;
         loop {
-            if let Some(status) = self.inner.try_wait()? {
+            if let Some(status) = self.running.inner.try_wait()? {
+                self.running.end = None;
                 return Ok(status);
             }
-            if !self.watch().is_some_and(|end| end.readable().is_ok()) {
+            if !self.running.watch().is_some_and(|end| end.readable().is_ok()) {
                 thread::sleep(pause);
                 pause = longest.min(pause * 2);
             }
@@ -96,7 +100,7 @@ impl Child {
     /// # Errors
     /// std's.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.inner.try_wait()
+        self.running.inner.try_wait()
     }
 
     /// Closes the child's standard input, reads its output and errors to their ends, both at once, and waits until the process
@@ -118,7 +122,9 @@ impl Child {
         let status = self.wait()?;
         Ok(Output { status, stdout, stderr })
     }
+}
 
+impl Running {
     /// The descriptor of a process that was not waited for yet.
     fn watch(&mut self) -> Option<&Watched<OwnedFd>> {
         if self.end.is_none() {
@@ -133,7 +139,7 @@ fn bury() {
     ORPHANS.lock().unwrap_or_else(PoisonError::into_inner).retain(|&child| !sys::reap(child));
 }
 
-impl Drop for Child {
+impl Drop for Running {
     fn drop(&mut self) {
         // Who may not be killed is not waited for.
         if !self.kill_on_drop || !matches!(self.inner.try_wait(), Ok(None)) || self.inner.kill().is_err() {

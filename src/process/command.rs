@@ -230,7 +230,6 @@ impl Command {
     }
 
     /// Replaces this process by the program, in place. Returns only if that failed.
-    #[must_use]
     pub fn exec(&mut self) -> io::Error {
         self.inner.exec()
     }
