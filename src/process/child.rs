@@ -88,7 +88,7 @@ impl Child {
                 self.running.end = None;
                 return Ok(status);
             }
-            if !self.running.watch().is_some_and(|end| end.readable().is_ok()) {
+            if self.running.watch().is_none_or(|end| end.readable().is_err()) {
                 thread::sleep(pause);
                 pause = longest.min(pause * 2);
             }

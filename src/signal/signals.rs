@@ -60,7 +60,7 @@ impl Signals {
         // The handler must never be blocked by a full pipe.
         write.set_nonblocking(true)?;
         let none: [c_int; 0] = [];
-        let delivery = SignalDelivery::with_pipe(Watched::new(read)?, write, SignalOnly::default(), none)?;
+        let delivery = SignalDelivery::with_pipe(Watched::new(read)?, write, SignalOnly, none)?;
         let all = Signals { delivery, rest: Pending(Vec::new().into_iter()) };
         for signal in signals {
             all.add_signal(*signal.borrow())?;
