@@ -104,8 +104,10 @@ fn errors_are_stds() {
         same(File::open(&none), theirs::File::open(&none));
         same(File::create_new(&file), theirs::File::create_new(&file));
         same(OpenOptions::new().open(&file), theirs::OpenOptions::new().open(&file));
-        let options = |truncate| (OpenOptions::new().read(true).truncate(truncate).clone(), truncate);
-        same(options(true).0.open(&file), theirs::OpenOptions::new().read(true).truncate(true).open(&file));
+        let (mut ours, mut std) = (OpenOptions::new(), theirs::OpenOptions::new());
+        ours.read(true).truncate(true);
+        std.read(true).truncate(true);
+        same(ours.clone().open(&file), std.open(&file));
         let (ours, std) = (File::open(&file).unwrap(), theirs::File::open(&file).unwrap());
         same((&ours).write(b"x"), (&std).write(b"x"));
         same(ours.write_at(b"x", 0), std.write_at(b"x", 0));
