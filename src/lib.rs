@@ -34,9 +34,10 @@
 //! - [`channel`] has crossbeam-channel's names and signatures: channels, and `select!`.
 //! - [`net`] has [`std::net`]'s TCP and UDP types, and those of [`std::os::unix::net`]; and a
 //!   [`Server`](net::Server) of connections.
-//! - [`io`] has `Watched`, which waits for any other descriptor, pipes, and copying between streams.
+//! - [`io`] has `Watched`, which waits for any other descriptor, pipes, standard input and output, and copying between streams.
+//! - [`fs`] has [`std::fs`]'s functions and files, [`process`] has [`std::process`]'s commands, [`signal`] waits for signals.
 //! - [`Runtime`] is a set of workers as a value. Programs that make none use a default one, which starts by itself.
-//! - [`thread::blocking`] is for calls that block the OS thread: files, other libraries' sockets, long computations.
+//! - [`thread::blocking`] is for calls that block the OS thread: other libraries' sockets and files, long computations.
 //! - [`coroutine`] has coroutines that need no runtime.
 //! - [`generator`] has generators with Python's protocol; the [guide](guide::python_generators) shows both languages side by side.
 //! - [`thread::Thread::cancel`] ends a thread from outside, [`time::timeout`] a part of one; [`cancel`] tells the whole of it.
@@ -96,6 +97,8 @@ pub mod context;
 #[cfg(not(loom))]
 pub mod coroutine;
 #[cfg(not(loom))]
+pub mod fs;
+#[cfg(not(loom))]
 pub mod future;
 #[cfg(not(loom))]
 pub mod generator;
@@ -109,7 +112,11 @@ pub mod io;
 pub mod net;
 mod primitive;
 #[cfg(not(loom))]
+pub mod process;
+#[cfg(not(loom))]
 pub mod runtime;
+#[cfg(not(loom))]
+pub mod signal;
 #[cfg(not(loom))]
 mod stack;
 #[cfg(not(loom))]

@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::{PipeReader, PipeWriter};
-use crate::runtime::readiness::Direction;
+use crate::{
+    process::{ChildStderr, ChildStdin, ChildStdout},
+    runtime::readiness::Direction,
+};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::cast::cast;
@@ -48,6 +51,9 @@ macro_rules! pipe_end {
 
 pipe_end!(PipeReader);
 pipe_end!(PipeWriter);
+pipe_end!(ChildStdin);
+pipe_end!(ChildStdout);
+pipe_end!(ChildStderr);
 
 /// Copies all that a reader gives into a writer, until its end: how many bytes. See [`std::io::copy`].
 ///
@@ -97,6 +103,8 @@ fn endpoint<T: ?Sized>(value: &T) -> Option<(&dyn Endpoint, bool)> {
         }
     }
     let pipe = of::<PipeReader, T>(value).or_else(|| of::<PipeWriter, T>(value));
+    let child = || of::<ChildStdout, T>(value).or_else(|| of::<ChildStderr, T>(value));
+    let pipe = pipe.or_else(child).or_else(|| of::<ChildStdin, T>(value));
     let stream = || of::<TcpStream, T>(value).or_else(|| of::<UnixStream, T>(value));
     pipe.map(|end| (end, true)).or_else(|| stream().map(|end| (end, false)))
 }

@@ -1,4 +1,4 @@
-//! Waiting for any descriptor, pipes, and copying between streams.
+//! Waiting for any descriptor, pipes, standard input and output, and copying between streams.
 //!
 //! [`Watched`] makes green threads wait for whatever can be polled: pipes, terminals, `eventfd`, `timerfd`, `inotify`,
 //! other libraries' sockets. The types of [`net`](crate::net) are built on it. The traits are std's: all of `std::io` works
@@ -9,6 +9,9 @@ pub(crate) mod cast;
 mod copy;
 mod pipe;
 mod split;
+mod stdin;
+mod stdout;
+mod timeout;
 pub(crate) mod watched;
 
 pub use both_ways::copy_bidirectional;
@@ -16,4 +19,7 @@ pub(crate) use copy::Endpoint;
 pub use copy::copy;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use split::{ReadHalf, ShutdownWrite, WriteHalf, split};
+pub use stdin::{Stdin, StdinLock, stdin};
+pub use stdout::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};
+pub use timeout::Timeout;
 pub use watched::Watched;

@@ -60,8 +60,13 @@ macro_rules! end {
                 Ok($type(self.0.another(self.0.get_ref().try_clone()?)))
             }
 
+            /// Takes a descriptor over that was made elsewhere, and sets it to non-blocking mode.
+            pub(crate) fn adopt(fd: OwnedFd) -> $type {
+                $type(Watched::adopt(fd.into()))
+            }
+
             /// The descriptor with its readiness.
-            pub(super) fn watched(&self) -> &Watched<io::$type> {
+            pub(crate) fn watched(&self) -> &Watched<io::$type> {
                 &self.0
             }
         }

@@ -22,7 +22,6 @@ use crate::{
     runtime::{
         clock,
         event::{Here, Woke},
-        os,
         readiness::Direction,
         source::Source,
     },
@@ -122,6 +121,13 @@ impl<T: AsFd> Watched<T> {
     pub fn new_as_is(inner: T) -> Watched<T> {
         let source = Registered(Source::new(inner.as_fd().as_raw_fd()));
         Watched { source, blocked: false, inner }
+    }
+
+    /// [`new`](Self::new) where it cannot fail: a descriptor whose mode cannot be set keeps it.
+    pub(crate) fn adopt(inner: T) -> Watched<T> {
+        let fd = inner.as_fd().as_raw_fd();
+        let blocked = matches!(socket::is_nonblocking(fd), Ok(false)) && socket::set_nonblocking(fd, true).is_ok();
+        Watched { blocked, ..Watched::new_as_is(inner) }
     }
 
     /// The value.
@@ -283,24 +289,7 @@ impl<T: AsFd> Watched<T> {
 
     /// Waits until the operating system says that a call would not block; `false` if the deadline passes first.
     pub(crate) fn ready(&self, direction: Direction, deadline: Option<Instant>) -> io::Result<bool> {
-        let write = direction == Direction::Write;
-        let Some(here) = Here::current() else {
-            return os::poll(&mut [socket::poll_entry(self.as_fd(), write)], deadline);
-        };
-        here.breathe();
-        let readiness = self.source.0.readiness();
-        let mut last = false;
-        loop {
-            let seen = readiness.seen();
-            if socket::wait(self.as_fd(), write, Some(clock::now()))? {
-                return Ok(true);
-            }
-            readiness.blocked(direction, seen);
-            if last {
-                return Ok(false);
-            }
-            last = self.source.0.wait(Some(here), self.as_fd(), direction, deadline)? == Woke::TimedOut;
-        }
+        self.source.0.ready(self.as_fd(), direction, deadline)
     }
 
     /// Watches another descriptor of the same open file, with its mode.

@@ -1,4 +1,4 @@
-//! OS threads for calls that block: name resolution, and whatever a user hands to [`blocking`](crate::thread::blocking).
+//! OS threads for calls that block: name resolution, files, and whatever a user hands to [`blocking`](crate::thread::blocking).
 //!
 //! Work waits in one channel; a thread is started when work comes in and none is idle, up to the pool's size, and ends after ten
 //! seconds without work.

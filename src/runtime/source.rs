@@ -20,6 +20,7 @@ use std::{
 use mio::Token;
 
 use super::{
+    clock,
     event::{Here, Waker, Woke},
     os,
     reactor::{Reactor, Shared},
@@ -95,7 +96,37 @@ impl Source {
         }
     }
 
-    /// The same for the first of several sources.
+    /// Waits, with `fd` which is the descriptor of this source, until the operating system says that a call in this direction
+    /// would not block; `false` if the deadline passes first.
+    ///
+    /// # Errors
+    /// As [`Source::wait`].
+    pub(crate) fn ready(
+        self: &Arc<Self>,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        deadline: Option<Instant>,
+    ) -> io::Result<bool> {
+        let write = direction == Direction::Write;
+        let Some(here) = Here::current() else {
+            return os::poll(&mut [socket::poll_entry(fd, write)], deadline);
+        };
+        here.breathe();
+        let mut last = false;
+        loop {
+            let seen = self.readiness.seen();
+            if socket::wait(fd, write, Some(clock::now()))? {
+                return Ok(true);
+            }
+            self.readiness.blocked(direction, seen);
+            if last {
+                return Ok(false);
+            }
+            last = self.wait(Some(here), fd, direction, deadline)? == Woke::TimedOut;
+        }
+    }
+
+    /// [`Source::wait`] for the first of several sources.
     ///
     /// # Errors
     /// As [`Source::wait`].

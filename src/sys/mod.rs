@@ -4,11 +4,15 @@
 pub(crate) mod address;
 #[cfg(not(loom))]
 pub(crate) mod ancillary;
+#[cfg(all(not(loom), any(target_os = "linux", target_os = "android")))]
+pub(crate) mod cached;
 #[cfg(not(loom))]
 pub(crate) mod membarrier;
 #[cfg(not(loom))]
 pub(crate) mod memory;
 pub(crate) mod prefetch;
+#[cfg(not(loom))]
+pub(crate) mod process;
 #[cfg(not(loom))]
 pub(crate) mod report;
 #[cfg(not(loom))]

@@ -19,6 +19,24 @@ pub(crate) fn install(signal: libc::c_int, handler: Handler) -> io::Result<libc:
     replace(signal, Some(&action))
 }
 
+/// Has the handler of `signal`, if there is one, run on the alternate stack where the thread has one.
+pub(crate) fn use_alt_stack(signal: libc::c_int) -> io::Result<()> {
+    let mut action = current(signal)?;
+    if matches!(action.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN) || action.sa_flags & libc::SA_ONSTACK != 0 {
+        return Ok(());
+    }
+    action.sa_flags |= libc::SA_ONSTACK;
+    replace(signal, Some(&action)).map(drop)
+}
+
+/// The largest number of a signal.
+pub(crate) fn last() -> libc::c_int {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return libc::SIGRTMAX();
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    return 31;
+}
+
 /// Makes `signal` do what it does in a process that handles nothing. Async-signal-safe.
 pub(crate) fn restore_default(signal: libc::c_int) {
     // SAFETY: zeros are a valid sigaction (see `install`), and SIG_DFL is one of them.
@@ -31,7 +49,7 @@ fn replace(signal: libc::c_int, new: Option<&libc::sigaction>) -> io::Result<lib
     // SAFETY: zeros are a valid sigaction (see `install`).
     let mut old: libc::sigaction = unsafe { std::mem::zeroed() };
     let new = new.map_or(std::ptr::null(), std::ptr::from_ref);
-    // SAFETY: `new` is null or a live action whose handler is a function of this library; `old` is ours to write.
+    // SAFETY: `new` is null or a live action whose handler is a function of this library, or stands already; `old` is ours to write.
     match unsafe { libc::sigaction(signal, new, &raw mut old) } {
         0 => Ok(old),
         _ => Err(io::Error::last_os_error()),
