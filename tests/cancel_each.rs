@@ -196,7 +196,10 @@ families! {
                 family.child();
                 Err::<(), _>("failed")
             });
-            (0..2).for_each(|_| drop(group.spawn(|| Ok(thread::park()))));
+            (0..2).for_each(|_| drop(group.spawn(|| {
+                    thread::park();
+                    Ok(())
+                })));
             thread::park();
             Ok(())
         });
