@@ -21,6 +21,19 @@ pub(crate) use loom::{
     thread, thread_local,
 };
 
+/// A function that is `const`, except in models: loom makes its atomics and locks when it runs.
+macro_rules! const_unless_loom {
+    ($(#[$attribute:meta])* $visibility:vis const fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$attribute])*
+        $visibility const fn $($rest)*
+        #[cfg(loom)]
+        $(#[$attribute])*
+        $visibility fn $($rest)*
+    };
+}
+pub(crate) use const_unless_loom;
+
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
@@ -31,6 +44,9 @@ pub(crate) use std::sync::{
 pub(crate) use cell::UnsafeCell;
 
 use std::sync::TryLockError;
+
+#[cfg(all(loom, test))]
+pub(crate) mod models;
 
 #[cfg(not(loom))]
 mod cell {
