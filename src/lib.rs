@@ -148,6 +148,9 @@ mod runtime {
     pub(crate) mod idle;
     pub(crate) mod inbox;
     pub(crate) mod readiness;
+    #[cfg(test)]
+    #[path = "region/model.rs"]
+    pub(crate) mod region;
     pub(crate) mod shared_queue;
     #[cfg(test)]
     pub(crate) mod waiters;
@@ -166,8 +169,16 @@ mod sync {
     pub(crate) mod raw;
     pub(crate) mod wait_group;
 }
+#[cfg(all(loom, test))]
+#[allow(dead_code, unreachable_pub, reason = "the model checker's crate has no face")]
+mod cancel {
+    pub(crate) use crate::runtime::region::Cancelled;
+    pub(crate) mod token;
+}
 #[cfg(loom)]
 mod task {
+    #[cfg(test)]
+    pub(crate) mod parker;
     pub(crate) mod state;
     pub(crate) mod wake;
 }

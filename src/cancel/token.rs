@@ -2,7 +2,7 @@
 
 use super::Cancelled;
 use crate::{
-    primitive::{AtomicBool, Ordering},
+    primitive::{AtomicBool, Mutex, MutexGuard, Ordering, lock},
     runtime::{
         region::{Region, Source},
         waiters::{Waited, Waiters, Want},
@@ -11,7 +11,7 @@ use crate::{
 use std::{
     fmt,
     ptr::NonNull,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -64,7 +64,7 @@ const NOWHERE: usize = usize::MAX;
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Cancels this one, and gives its children.
@@ -282,3 +282,6 @@ impl Drop for CancelGuard {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

@@ -193,7 +193,6 @@ impl Waiters {
     }
 }
 
-#[cfg(not(loom))]
 impl Default for Waiters {
     fn default() -> Self {
         Self::new()

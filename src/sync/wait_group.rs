@@ -4,12 +4,7 @@ use crate::{
     primitive::{AtomicUsize, Ordering},
     runtime::waiters::{Waiters, Want},
 };
-use std::{
-    fmt,
-    mem::ManuallyDrop,
-    ptr,
-    sync::Arc,
-};
+use std::{fmt, mem::ManuallyDrop, ptr, sync::Arc};
 
 /// Waits until all its clones are gone; as crossbeam's `WaitGroup`.
 ///

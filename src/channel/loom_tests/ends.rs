@@ -1,7 +1,9 @@
 //! Models of the last end of a side that goes: while a message is on its way, while a select waits; a message is dropped once, whoever has it then.
+//!
+//! Preemption bound 4 throughout.
 
 use super::{super::*, *};
-use crate::primitive::{Arc, AtomicUsize, Ordering};
+use crate::primitive::{Arc, AtomicUsize, Ordering, models::model};
 
 /// A message that counts its drop.
 struct Message(Arc<AtomicUsize>);
@@ -14,7 +16,7 @@ impl Drop for Message {
 
 /// One is sent while the only receiver goes; it is dropped once, as is one that was there before.
 fn a_message_is_dropped_once(new: fn() -> (Sender<Message>, Receiver<Message>), before: usize) {
-    model(move || {
+    model(4, move || {
         let dropped = Arc::new(AtomicUsize::new(0));
         let (sender, receiver) = new();
         (0..before).for_each(|_| assert!(sender.try_send(Message(Arc::clone(&dropped))).is_ok()));
@@ -51,7 +53,7 @@ fn loom_what_is_to_be_handed_over_as_its_receiver_goes_is_dropped_once() {
 
 /// A select has room reserved, and brings its message as the receiver goes.
 fn a_message_of_a_select_is_dropped_once(new: fn() -> (Sender<Message>, Receiver<Message>)) {
-    model(move || {
+    model(4, move || {
         let dropped = Arc::new(AtomicUsize::new(0));
         let (sender, receiver) = new();
         let message = Message(Arc::clone(&dropped));
@@ -78,7 +80,7 @@ fn loom_what_a_select_brings_to_blocks_as_their_receiver_goes_is_dropped_once() 
 
 /// A select that waits for two channels of which one is disconnected is told so, and the other's message is still there.
 fn a_select_sees_a_disconnection(capacity: usize) {
-    model(move || {
+    model(4, move || {
         let (one, two) = (bounded::<u32>(capacity), bounded::<u32>(1));
         let gone = one.0;
         let other = thread::spawn(move || drop(gone));
@@ -106,7 +108,7 @@ fn loom_a_select_that_waits_to_meet_sees_a_disconnection() {
 /// The last receiver goes while one select waits to send there, and another channel has room only later.
 #[test]
 fn loom_a_select_that_sends_sees_that_its_receiver_has_gone() {
-    model(|| {
+    model(4, || {
         let (sender, receiver) = bounded::<u32>(0);
         let (full, other) = bounded::<u32>(1);
         full.send(1).unwrap();

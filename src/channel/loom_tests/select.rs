@@ -1,8 +1,10 @@
 //! Models of selects by their public face: of the operations of each exactly one takes effect, also if it is another select that serves it,
 //! or if it gives up or is cancelled meanwhile.
+//!
+//! Preemption bound 4, unless another is said.
 
 use super::{super::*, *};
-use crate::runtime::exact;
+use crate::{primitive::models::model, runtime::exact};
 
 /// What a select did: sent, or received this.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +35,7 @@ fn send_or_receive(sender: &Sender<u32>, message: u32, receiver: &Receiver<u32>,
 
 /// Each sends on one channel without room what the other receives there: one message goes over, in one direction.
 fn two_selects_meet(sends_first: [bool; 2]) {
-    model(move || {
+    model(4, move || {
         let ((to_other, from_me), (to_me, from_other)) = (bounded(0), bounded(0));
         let other = thread::spawn(move || send_or_receive(&to_me, 2, &from_me, sends_first[0]));
         let mine = send_or_receive(&to_other, 1, &from_other, sends_first[1]);
@@ -60,7 +62,7 @@ fn loom_two_selects_of_which_one_sends_first_meet() {
 /// Both directions are one channel's: a select does not meet itself, but the other.
 #[test]
 fn loom_selects_on_one_channel_meet_each_other() {
-    model(|| {
+    model(4, || {
         let (sender, receiver) = bounded(0);
         let ends = (sender.clone(), receiver.clone());
         let other = thread::spawn(move || send_or_receive(&ends.0, 2, &ends.1, false));
@@ -73,7 +75,7 @@ fn loom_selects_on_one_channel_meet_each_other() {
 /// A select that sends to one who receives, until its time is over: it was received exactly if it was sent.
 #[test]
 fn loom_a_select_that_gives_up_has_sent_or_not() {
-    model(|| {
+    model(4, || {
         let (sender, receiver) = bounded(0);
         let parker = Parker::current();
         let other = thread::spawn(move || {
@@ -94,7 +96,7 @@ fn loom_a_select_that_gives_up_has_sent_or_not() {
 /// A select that was chosen to send and does not: whoever was to receive waits on, and gets the next.
 #[test]
 fn loom_a_receiver_whose_select_unwinds_gets_another_message() {
-    model(|| {
+    model(4, || {
         let (sender, receiver) = bounded(0);
         let other = thread::spawn(move || receiver.recv());
         let mut arms = [Arm::new(&sender, None)];
@@ -106,9 +108,9 @@ fn loom_a_receiver_whose_select_unwinds_gets_another_message() {
 }
 
 /// One that waits to receive from a channel with room and one without is cancelled: the messages are where they were, or it has one.
-/// `at` is where the message is sent.
+/// `at` is where the message is sent. Preemption bound 2.
 fn a_select_is_cancelled(at: usize) {
-    model(move || {
+    model(2, move || {
         let channels = [bounded::<u32>(1), bounded::<u32>(0)];
         let parker = Parker::current();
         let canceller = thread::spawn(move || parker.cancel());

@@ -61,6 +61,11 @@ impl Parker {
         self.lock().cancelled = true;
         self.changed.notify_one();
     }
+
+    /// Takes the cancellation back.
+    pub(crate) fn uncancel(&self) {
+        self.lock().cancelled = false;
+    }
 }
 
 impl Drop for Parker {
