@@ -218,10 +218,10 @@ impl Worker {
 }
 
 /// A green thread waits for an exact wake and may be cancelled, while it is also unparked: the exact wake is taken once, by the wait or by the
-/// one that follows a cancellation; the park token and the cancellation stay (rules 12 and 14). Preemption bound 3.
+/// one that follows a cancellation; the park token and the cancellation stay (rules 12 and 14). Preemption bound 2.
 #[test]
 fn loom_a_wait_takes_its_own_wake_and_leaves_the_others_to_theirs() {
-    model(Some(3), || {
+    model(Some(2), || {
         let shared = Worker::new();
         shared.header.start();
         let wakers = [wake::EXACT, wake::CANCEL]
