@@ -21,12 +21,15 @@ fn a_message_is_dropped_once(new: fn() -> (Sender<Message>, Receiver<Message>), 
         let (sender, receiver) = new();
         (0..before).for_each(|_| assert!(sender.try_send(Message(Arc::clone(&dropped))).is_ok()));
         let message = Message(Arc::clone(&dropped));
+        let keeps = sender.clone();
         let other = thread::spawn(move || {
             // Sent, or given back and dropped.
             let _ = sender.send(message);
         });
         drop(receiver);
         other.join().unwrap();
+        assert_eq!(dropped.load(Ordering::Relaxed), before + 1, "while a sender keeps the channel");
+        drop(keeps);
         assert_eq!(dropped.load(Ordering::Relaxed), before + 1);
     });
 }
@@ -57,6 +60,7 @@ fn a_message_of_a_select_is_dropped_once(new: fn() -> (Sender<Message>, Receiver
         let dropped = Arc::new(AtomicUsize::new(0));
         let (sender, receiver) = new();
         let message = Message(Arc::clone(&dropped));
+        let keeps = sender.clone();
         let other = thread::spawn(move || {
             let mut select = Select::new_biased();
             select.send(&sender);
@@ -64,6 +68,8 @@ fn a_message_of_a_select_is_dropped_once(new: fn() -> (Sender<Message>, Receiver
         });
         drop(receiver);
         other.join().unwrap();
+        assert_eq!(dropped.load(Ordering::Relaxed), 1, "while a sender keeps the channel");
+        drop(keeps);
         assert_eq!(dropped.load(Ordering::Relaxed), 1);
     });
 }

@@ -80,10 +80,10 @@ fn loom_one_that_is_cancelled_has_come_or_not() {
     });
 }
 
-/// Two are let go while one of them is cancelled, and a third comes for the next round: whoever leaves late is not counted there.
-/// Preemption bound 3.
+/// One is cancelled in either of two rounds, or in none, and comes again. (That one may leave when its round is over takes more who wait than
+/// a model can have: a `grant_all` of several turns.) Preemption bound 3.
 #[test]
-fn loom_one_that_leaves_when_its_round_is_over_is_not_missing_in_the_next() {
+fn loom_one_that_is_cancelled_between_two_rounds_is_not_missing_in_the_next() {
     model(3, || {
         let meeting = Meeting::new(2);
         let parker = Parker::current();
