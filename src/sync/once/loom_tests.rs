@@ -128,10 +128,10 @@ fn loom_after_a_run_that_is_cancelled_another_runs() {
     });
 }
 
-/// Preemption bound 3.
+/// Preemption bound 2.
 #[test]
 fn loom_one_that_is_cancelled_while_it_waits_leaves_the_others_alone() {
-    model(3, || {
+    model(2, || {
         let runs = Runs::new();
         let parker = Parker::current();
         let waiter = spawn(&runs, |runs| runs.once.wait());

@@ -53,10 +53,10 @@ fn loom_two_that_wait_for_each_other_go_on() {
     });
 }
 
-/// Preemption bound 3.
+/// Preemption bound 2.
 #[test]
 fn loom_one_that_is_cancelled_leaves_the_others_to_wait() {
-    model(3, || {
+    model(2, || {
         let (group, done) = (WaitGroup::new(), nothing_done());
         let parker = Parker::current();
         let other = work(&group, &done, 0);
