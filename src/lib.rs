@@ -90,7 +90,8 @@
 mod arch;
 #[cfg(not(loom))]
 pub mod cancel;
-#[cfg(not(loom))]
+#[cfg(any(not(loom), test))]
+#[cfg_attr(loom, allow(unreachable_pub, reason = "the model checker's crate has no face"))]
 pub mod channel;
 #[cfg(not(loom))]
 pub mod context;
@@ -142,25 +143,11 @@ mod readme {}
 
 // For the model checker the crate is what follows: the pieces that stand on `primitive` alone, without assembly and
 // without the operating system.
-#[cfg(all(loom, test))]
-mod channel {
-    pub(crate) mod blocks;
-    pub(crate) mod buffered;
-    pub(crate) mod clock;
-    mod loom_tests;
-    pub(crate) mod place;
-    pub(crate) mod queue;
-    pub(crate) mod ring;
-    pub(crate) mod select;
-    pub(crate) mod zero;
-}
 #[cfg(loom)]
 mod runtime {
     #[cfg(test)]
     pub(crate) mod clock {
-        pub(crate) fn now() -> std::time::Instant {
-            std::time::Instant::now()
-        }
+        pub(crate) use super::exact::now;
     }
     pub(crate) mod deque;
     #[cfg(test)]
@@ -169,18 +156,43 @@ mod runtime {
     pub(crate) mod idle;
     pub(crate) mod inbox;
     pub(crate) mod readiness;
+    #[cfg(test)]
+    #[path = "region/model.rs"]
+    pub(crate) mod region;
     pub(crate) mod shared_queue;
     #[cfg(test)]
     pub(crate) mod waiters;
 }
 #[cfg(all(loom, test))]
+#[allow(dead_code, unreachable_pub, reason = "the model checker's crate has no face")]
 mod sync {
+    pub(crate) mod barrier;
+    pub(crate) mod condvar;
+    pub(crate) mod event;
+    pub(crate) mod mutex;
+    pub(crate) mod notify;
+    pub(crate) mod once;
+    pub(crate) mod once_lock;
+    pub(crate) mod poison;
     pub(crate) mod raw;
+    pub(crate) mod wait_group;
+}
+#[cfg(all(loom, test))]
+#[allow(dead_code, unreachable_pub, reason = "the model checker's crate has no face")]
+mod cancel {
+    pub(crate) use crate::runtime::region::Cancelled;
+    pub(crate) mod token;
 }
 #[cfg(loom)]
 mod task {
     #[cfg(test)]
     pub(crate) mod foreign;
+    #[cfg(test)]
+    pub(crate) mod parker;
     pub(crate) mod state;
     pub(crate) mod wake;
+}
+#[cfg(all(loom, test))]
+mod thread {
+    pub(crate) use crate::runtime::exact::{panicking, panicking_by_panic};
 }

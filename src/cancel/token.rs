@@ -2,7 +2,7 @@
 
 use super::Cancelled;
 use crate::{
-    primitive::{AtomicBool, Ordering},
+    primitive::{AtomicBool, Mutex, MutexGuard, Ordering, lock},
     runtime::{
         exact,
         region::{Region, Source},
@@ -12,7 +12,7 @@ use crate::{
 use std::{
     fmt,
     ptr::NonNull,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -68,7 +68,7 @@ const BATCH: usize = 16;
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Cancels this one, and gives its children, unless another call has them.
@@ -306,3 +306,6 @@ impl Drop for CancelGuard {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

@@ -1,12 +1,7 @@
 //! A channel shared by its senders and receivers, which are counted: the last of a side disconnects it, the last of all frees it.
 
-use std::{
-    marker::PhantomData,
-    ops::Deref,
-    process,
-    ptr::NonNull,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
+use std::{marker::PhantomData, ops::Deref, process, ptr::NonNull};
 
 /// The channel stands first, for it begins with what is written most.
 #[repr(C)]

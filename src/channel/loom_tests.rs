@@ -20,6 +20,9 @@ use crate::{
 };
 use std::{cell::Cell, time::Instant};
 
+mod ends;
+mod select;
+
 fn model(body: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(2);

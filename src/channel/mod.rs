@@ -55,6 +55,8 @@ mod buffered;
 mod clock;
 mod counted;
 mod iter;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod macros;
 mod operand;
 mod place;

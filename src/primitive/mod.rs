@@ -21,16 +21,32 @@ pub(crate) use loom::{
     thread, thread_local,
 };
 
+/// A function that is `const`, except in models: loom makes its atomics and locks when it runs.
+macro_rules! const_unless_loom {
+    ($(#[$attribute:meta])* $visibility:vis const fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$attribute])*
+        $visibility const fn $($rest)*
+        #[cfg(loom)]
+        $(#[$attribute])*
+        $visibility fn $($rest)*
+    };
+}
+pub(crate) use const_unless_loom;
+
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard,
+    Condvar, Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
 #[cfg(not(loom))]
 pub(crate) use cell::UnsafeCell;
 
-use std::sync::TryLockError;
+use std::{sync::TryLockError, time::Instant};
+
+#[cfg(all(loom, test))]
+pub(crate) mod models;
 
 #[cfg(not(loom))]
 mod cell {
@@ -54,6 +70,15 @@ mod cell {
             f(self.0.get())
         }
     }
+}
+
+/// The clock; a model says what it shows.
+#[inline]
+pub(crate) fn now() -> Instant {
+    #[cfg(all(loom, test))]
+    return crate::runtime::exact::now();
+    #[cfg(not(all(loom, test)))]
+    Instant::now()
 }
 
 /// Locks, and takes the value even if a panic in another holder poisoned it: the critical sections that use this

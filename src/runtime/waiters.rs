@@ -196,7 +196,6 @@ impl Waiters {
     }
 }
 
-#[cfg(not(loom))]
 impl Default for Waiters {
     fn default() -> Self {
         Self::new()

@@ -1,8 +1,11 @@
 //! [`Barrier`].
 
-use crate::runtime::{
-    exact::Current,
-    waiters::{Locked, Node, Waiters, Want},
+use crate::{
+    primitive::const_unless_loom,
+    runtime::{
+        exact::Current,
+        waiters::{Locked, Node, Waiters, Want},
+    },
 };
 use std::{
     cell::Cell,
@@ -52,10 +55,12 @@ impl BarrierWaitResult {
 }
 
 impl Barrier {
-    /// A barrier for so many threads; with none or one, nobody waits.
-    #[must_use]
-    pub const fn new(threads: usize) -> Self {
-        Self { threads, arrived: Cell::new(0), rounds: Cell::new(0), waiters: Waiters::new() }
+    const_unless_loom! {
+        /// A barrier for so many threads; with none or one, nobody waits.
+        #[must_use]
+        pub const fn new(threads: usize) -> Self {
+            Self { threads, arrived: Cell::new(0), rounds: Cell::new(0), waiters: Waiters::new() }
+        }
     }
 
     /// Suspends the current thread until as many have come as the barrier is for. Then it lets them go, and is as new.
@@ -92,3 +97,6 @@ impl fmt::Debug for Barrier {
         f.debug_struct("Barrier").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

@@ -1,9 +1,12 @@
 //! [`Condvar`].
 
 use super::{mutex::MutexGuard, raw::mutex::RawMutex};
-use crate::runtime::{
-    exact::Current,
-    waiters::{Locked, Node, Waited, Waiters, Want},
+use crate::{
+    primitive::const_unless_loom,
+    runtime::{
+        exact::Current,
+        waiters::{Locked, Node, Waited, Waiters, Want},
+    },
 };
 use std::{
     fmt,
@@ -57,10 +60,12 @@ impl WaitTimeoutResult {
 }
 
 impl Condvar {
-    /// A condition variable for which nobody waits.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { waiters: Waiters::new() }
+    const_unless_loom! {
+        /// A condition variable for which nobody waits.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { waiters: Waiters::new() }
+        }
     }
 
     /// Releases the mutex and suspends the current thread until it is notified; then locks the mutex again.
@@ -211,3 +216,6 @@ impl fmt::Debug for Condvar {
         f.debug_struct("Condvar").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

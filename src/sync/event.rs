@@ -1,9 +1,11 @@
 //! [`Event`].
 
-use crate::runtime::waiters::{Locked, Waited, Waiters, Want};
+use crate::{
+    primitive::{AtomicU32, Ordering, const_unless_loom},
+    runtime::waiters::{Locked, Waited, Waiters, Want},
+};
 use std::{
     fmt,
-    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -31,10 +33,12 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event that has not happened.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { state: AtomicU32::new(0), waiters: Waiters::new() }
+    const_unless_loom! {
+        /// An event that has not happened.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { state: AtomicU32::new(0), waiters: Waiters::new() }
+        }
     }
 
     /// Whether it is set. What came before the [`set`](Self::set) is seen.
@@ -124,3 +128,6 @@ impl fmt::Debug for Event {
         f.debug_struct("Event").field("is_set", &self.is_set()).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

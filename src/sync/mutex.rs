@@ -4,6 +4,7 @@ use super::{
     poison::{Held, Poison},
     raw::mutex::RawMutex,
 };
+use crate::primitive::const_unless_loom;
 use std::{
     cell::UnsafeCell,
     fmt,
@@ -68,10 +69,12 @@ pub struct MutexGuard<'a, T: ?Sized> {
 unsafe impl<T: ?Sized + Sync> Sync for MutexGuard<'_, T> {}
 
 impl<T> Mutex<T> {
-    /// An unlocked mutex.
-    #[inline]
-    pub const fn new(value: T) -> Self {
-        Self { raw: RawMutex::new(), poison: Poison::new(), value: UnsafeCell::new(value) }
+    const_unless_loom! {
+        /// An unlocked mutex.
+        #[inline]
+        pub const fn new(value: T) -> Self {
+            Self { raw: RawMutex::new(), poison: Poison::new(), value: UnsafeCell::new(value) }
+        }
     }
 
     /// The value.

@@ -1,9 +1,11 @@
 //! [`Notify`].
 
-use crate::runtime::waiters::{Locked, Waited, Waiters, Want};
+use crate::{
+    primitive::{AtomicU32, Ordering, const_unless_loom},
+    runtime::waiters::{Locked, Waited, Waiters, Want},
+};
 use std::{
     fmt,
-    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -42,10 +44,12 @@ pub struct Notify {
 }
 
 impl Notify {
-    /// Without a notification.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { state: AtomicU32::new(0), waiters: Waiters::new() }
+    const_unless_loom! {
+        /// Without a notification.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { state: AtomicU32::new(0), waiters: Waiters::new() }
+        }
     }
 
     /// Wakes the thread that has waited longest. If nobody waits, the next [`wait`](Self::wait) returns at once; several
@@ -139,3 +143,6 @@ impl fmt::Debug for Notify {
         f.debug_struct("Notify").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

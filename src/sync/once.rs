@@ -1,13 +1,13 @@
 //! [`Once`].
 
 use crate::{
+    primitive::{AtomicU32, Ordering, const_unless_loom},
     runtime::waiters::{Locked, Waiters, Want},
     thread,
 };
 use std::{
     fmt,
     panic::{RefUnwindSafe, UnwindSafe},
-    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// Nobody has run it. One that is cancelled has not.
@@ -81,12 +81,14 @@ impl Drop for Running<'_> {
 pub const ONCE_INIT: Once = Once::new();
 
 impl Once {
-    /// Nothing has run.
-    #[allow(clippy::new_without_default, reason = "as std's")]
-    #[inline]
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { state: AtomicU32::new(INCOMPLETE), waiters: Waiters::new() }
+    const_unless_loom! {
+        /// Nothing has run.
+        #[allow(clippy::new_without_default, reason = "as std's")]
+        #[inline]
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { state: AtomicU32::new(INCOMPLETE), waiters: Waiters::new() }
+        }
     }
 
     /// Runs the closure, unless one has run; if another thread runs one now, suspends the current thread until that has ended. What it
@@ -157,10 +159,20 @@ impl Once {
     #[cold]
     #[track_caller]
     fn call(&self, ignores_poison: bool, f: &mut dyn FnMut(&OnceState)) {
+        if let Some(running) = self.start(ignores_poison) {
+            f(&OnceState { poisoned: running.stage == POISONED });
+            std::mem::forget(running);
+            self.finish(COMPLETE);
+        }
+    }
+
+    /// Waits until the caller may run it, or need not.
+    #[track_caller]
+    fn start(&self, ignores_poison: bool) -> Option<Running<'_>> {
         let mut state = self.state.load(Ordering::Acquire);
         loop {
             match state & STAGE {
-                COMPLETE => return,
+                COMPLETE => return None,
                 POISONED if !ignores_poison => panic!("{POISONED_ALREADY}"),
                 RUNNING => {
                     self.wait_until(|stage| stage != RUNNING);
@@ -169,12 +181,7 @@ impl Once {
                 stage => {
                     let new = RUNNING | state & WAITERS;
                     match self.state.compare_exchange_weak(state, new, Ordering::Acquire, Ordering::Acquire) {
-                        Ok(_) => {
-                            let running = Running { once: self, stage };
-                            f(&OnceState { poisoned: stage == POISONED });
-                            std::mem::forget(running);
-                            return self.finish(COMPLETE);
-                        }
+                        Ok(_) => return Some(Running { once: self, stage }),
                         Err(now) => state = now,
                     }
                 }
@@ -225,3 +232,6 @@ impl fmt::Debug for Once {
         f.debug_struct("Once").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

@@ -1,6 +1,7 @@
 //! [`OnceLock`].
 
 use super::once::Once;
+use crate::primitive::const_unless_loom;
 use std::{
     cell::UnsafeCell,
     fmt,
@@ -38,11 +39,13 @@ impl<T: RefUnwindSafe + UnwindSafe> RefUnwindSafe for OnceLock<T> {}
 impl<T: UnwindSafe> UnwindSafe for OnceLock<T> {}
 
 impl<T> OnceLock<T> {
-    /// An empty place.
-    #[inline]
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { once: Once::new(), value: UnsafeCell::new(MaybeUninit::uninit()), _owns: PhantomData }
+    const_unless_loom! {
+        /// An empty place.
+        #[inline]
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { once: Once::new(), value: UnsafeCell::new(MaybeUninit::uninit()), _owns: PhantomData }
+        }
     }
 
     /// The value, if it was written. Never waits.

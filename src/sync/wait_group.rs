@@ -1,15 +1,10 @@
 //! [`WaitGroup`].
 
-use crate::runtime::waiters::{Waiters, Want};
-use std::{
-    fmt,
-    mem::ManuallyDrop,
-    ptr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use crate::{
+    primitive::{AtomicUsize, Ordering},
+    runtime::waiters::{Waiters, Want},
 };
+use std::{fmt, mem::ManuallyDrop, ptr, sync::Arc};
 
 /// Waits until all its clones are gone; as crossbeam's `WaitGroup`.
 ///
@@ -92,3 +87,6 @@ impl fmt::Debug for WaitGroup {
         f.debug_struct("WaitGroup").field("count", &self.shared.count.load(Ordering::Relaxed)).finish()
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

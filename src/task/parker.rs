@@ -1,11 +1,8 @@
 //! How an OS thread waits for the wakes that a green thread gets from its worker.
 
 use super::foreign::Foreign;
-use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    task::Waker,
-    time::Instant,
-};
+use crate::primitive::{Condvar, Mutex, MutexGuard, lock, now};
+use std::{sync::PoisonError, task::Waker, time::Instant};
 
 /// Wake bits that arrived, under a lock.
 #[derive(Default)]
@@ -18,14 +15,14 @@ pub(crate) struct Parker {
 
 impl Parker {
     fn lock(&self) -> MutexGuard<'_, u8> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.pending)
     }
 
     /// Adds wake bits.
     pub(crate) fn wake(&self, bits: u8) {
         *self.lock() |= bits;
         self.arrived.notify_all();
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waker = lock(&self.waker).take();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -33,7 +30,7 @@ impl Parker {
 
     /// Has a future told of the next wake.
     pub(crate) fn set_waker(&self, waker: Waker) {
-        let old = self.waker.lock().unwrap_or_else(PoisonError::into_inner).replace(Foreign::new(waker));
+        let old = lock(&self.waker).replace(Foreign::new(waker));
         // Only now, without the lock: what a waker's destructor does is not ours to know.
         drop(old);
     }
@@ -63,8 +60,7 @@ impl Parker {
             pending = match deadline {
                 None => self.arrived.wait(pending).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
-                    let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-                    else {
+                    let Some(left) = deadline.checked_duration_since(now()).filter(|left| !left.is_zero()) else {
                         return 0;
                     };
                     self.arrived.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0
@@ -73,3 +69,6 @@ impl Parker {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

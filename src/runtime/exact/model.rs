@@ -1,8 +1,16 @@
 //! The same for the model checker: a thread of a model waits on a parker of its own, and another thread of the model plays its deadline
 //! or its cancellation.
+//!
+//! A cancellation unwinds here as it does outside of models, but no destructor that it runs may touch anything of loom's: all threads of
+//! a model share one OS thread, so a switch in the middle would have the others find `std::thread::panicking` true, and poison loom's locks.
 
-use crate::primitive::{Arc, Condvar, Mutex, lock, thread_local};
-use std::time::Instant;
+use crate::primitive::{Condvar, Mutex, MutexGuard, lock, thread_local};
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 /// A thread of a model.
 pub(crate) struct Parker {
@@ -14,9 +22,21 @@ pub(crate) struct Parker {
 struct State {
     woken: bool,
     interrupted: bool,
+    cancelled: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Unwinds {
+    #[default]
+    No,
+    Cancelled,
+    Panics,
 }
 
 thread_local! {
+    /// Of no interest to other threads, so loom need not know of it.
+    static UNWINDS: Cell<Unwinds> = Cell::new(Unwinds::No);
+    static MASKS: Cell<usize> = Cell::new(0);
     static CURRENT: Arc<Parker> = Arc::new(Parker { state: Mutex::new(State::default()), changed: Condvar::new() });
 }
 
@@ -26,17 +46,67 @@ impl Parker {
         CURRENT.with(Arc::clone)
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
     /// Ends the thread's present wait with a deadline, or its next one, as the deadline would.
     pub(crate) fn interrupt(&self) {
-        lock(&self.state).interrupted = true;
+        self.lock().interrupted = true;
         self.changed.notify_one();
+    }
+
+    /// Cancels the thread: ends its present wait, or its next one, that is not masked.
+    pub(crate) fn cancel(&self) {
+        self.lock().cancelled = true;
+        self.changed.notify_one();
+    }
+
+    /// Takes the cancellation back.
+    pub(crate) fn uncancel(&self) {
+        self.lock().cancelled = false;
     }
 }
 
 impl Drop for Parker {
     fn drop(&mut self) {
-        assert!(std::thread::panicking() || !lock(&self.state).woken, "a wake came for a wait that was over");
+        assert!(std::thread::panicking() || !self.lock().woken, "a wake came for a wait that was over");
     }
+}
+
+/// A deadline that passes for a thread when it is interrupted.
+pub(crate) fn deadline() -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    *ORIGIN.get_or_init(Instant::now)
+}
+
+/// What time it is for the current thread: before, or after.
+pub(crate) fn now() -> Instant {
+    let second = Duration::from_secs(1);
+    if Parker::current().lock().interrupted { deadline() + second } else { deadline() - second }
+}
+
+/// Runs `f` in the current thread; none if it is cancelled in it.
+pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(f)).ok()
+}
+
+/// Does what an unwind would do.
+pub(crate) fn as_if_unwinding(by_panic: bool, f: impl FnOnce()) {
+    let set = |to| UNWINDS.with(|unwinds| unwinds.set(to));
+    set(if by_panic { Unwinds::Panics } else { Unwinds::Cancelled });
+    f();
+    set(Unwinds::No);
+}
+
+/// What [`crate::thread`] says of the current thread.
+pub(crate) fn panicking() -> bool {
+    UNWINDS.with(Cell::get) != Unwinds::No
+}
+
+/// The same.
+pub(crate) fn panicking_by_panic() -> bool {
+    UNWINDS.with(Cell::get) == Unwinds::Panics
 }
 
 /// See the real one.
@@ -56,7 +126,7 @@ impl Name {
     pub(crate) unsafe fn wake(self) {
         // SAFETY: the thread lives, being in its wait.
         let parker = unsafe { &*self.0 };
-        let mut state = lock(&parker.state);
+        let mut state = parker.lock();
         assert!(!state.woken, "woke a thread twice");
         state.woken = true;
         // Under the lock: the thread may go, and its parker with it, once it has seen the wake.
@@ -83,13 +153,22 @@ pub(crate) struct Current<'a> {
     _lives: std::marker::PhantomData<&'a ()>,
 }
 
+/// See `task::cancel::Mask`.
+pub(crate) struct Mask;
+
+impl Drop for Mask {
+    fn drop(&mut self) {
+        MASKS.with(|masks| masks.set(masks.get() - 1));
+    }
+}
+
 impl Current<'_> {
     pub(crate) fn get() -> Self {
         Self { parker: Parker::current(), _lives: std::marker::PhantomData }
     }
 
     pub(crate) fn name(&self) -> Name {
-        assert!(!lock(&self.parker.state).woken, "a wake came for a wait that was over");
+        assert!(!self.parker.lock().woken, "a wake came for a wait that was over");
         Name(&raw const *self.parker)
     }
 
@@ -101,27 +180,39 @@ impl Current<'_> {
         false
     }
 
-    pub(crate) fn mask(&self) {}
+    pub(crate) fn mask(&self) -> Mask {
+        MASKS.with(|masks| masks.set(masks.get() + 1));
+        Mask
+    }
 
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> Ended {
-        let mut state = lock(&self.parker.state);
+        let masked = MASKS.with(Cell::get) > 0;
+        self.wait_or(|state| match state {
+            State { cancelled: true, .. } if !masked => Some(Ended::Cancelled),
+            State { interrupted: true, .. } if deadline.is_some() => Some(Ended::TimedOut),
+            _ => None,
+        })
+    }
+
+    fn wait_or(&self, other: impl Fn(&State) -> Option<Ended>) -> Ended {
+        let mut state = self.parker.lock();
         loop {
             if state.woken {
                 state.woken = false;
                 return Ended::Woken;
             }
-            if deadline.is_some() && state.interrupted {
-                return Ended::TimedOut;
+            if let Some(ended) = other(&state) {
+                return ended;
             }
             state = self.parker.changed.wait(state).unwrap();
         }
     }
 
     pub(crate) fn wait_for_wake(&self) {
-        assert_eq!(self.wait(None), Ended::Woken);
+        self.wait_or(|_| None);
     }
 
     pub(crate) fn raise(&self) -> ! {
-        unreachable!("models do not unwind")
+        resume_unwind(Box::new(()))
     }
 }

@@ -66,7 +66,12 @@ impl RawMutex {
     }
 
     #[cfg(loom)]
-    pub(crate) fn new(impatient: bool) -> Self {
+    pub(crate) fn new() -> Self {
+        Self::for_model(false)
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn for_model(impatient: bool) -> Self {
         Self { state: AtomicU32::new(0), waiters: Waiters::new(), impatient }
     }
 

@@ -27,7 +27,7 @@ unsafe impl Send for Counter {}
 
 impl Counter {
     fn new(impatient: bool) -> Arc<Self> {
-        Arc::new(Self { mutex: RawMutex::new(impatient), count: UnsafeCell::new(0) })
+        Arc::new(Self { mutex: RawMutex::for_model(impatient), count: UnsafeCell::new(0) })
     }
 
     fn add(&self) {

@@ -194,3 +194,48 @@ fn loom_two_wakes_of_a_thread_that_was_just_spawned_find_it() {
         assert!(shared.inbox.is_empty());
     });
 }
+
+impl Worker {
+    /// As `runtime::wait`'s `Worker::wait`, with the reading of the inbox and the sleep in the place of the switch: ends by one of `want`,
+    /// takes those, but for a cancellation.
+    fn wait(&self, pending: &mut u8, want: u8) -> u8 {
+        let mut searching = false;
+        loop {
+            self.attention.store(false, Ordering::Relaxed);
+            self.header.read(&self.inbox, |bits| *pending |= bits);
+            let got = *pending & want;
+            if got != 0 {
+                *pending &= !(got & !wake::CANCEL);
+                return got;
+            }
+            self.idle.prepare_sleep(0, searching);
+            if self.inbox.is_empty() && !self.attention.load(Ordering::Relaxed) {
+                self.poll();
+            }
+            searching = self.idle.finish_sleep(0);
+        }
+    }
+}
+
+/// A green thread waits for an exact wake and may be cancelled, while it is also unparked: the exact wake is taken once, by the wait or by the
+/// one that follows a cancellation; the park token and the cancellation stay (rules 12 and 14). Preemption bound 2.
+#[test]
+fn loom_a_wait_takes_its_own_wake_and_leaves_the_others_to_theirs() {
+    model(Some(2), || {
+        let shared = Worker::new();
+        shared.header.start();
+        let wakers = [wake::EXACT, wake::CANCEL]
+            .map(|bits| Worker::spawn(&shared, move |shared| shared.wake_from_outside(bits)));
+        let mut pending = wake::PARK;
+        if shared.wait(&mut pending, wake::EXACT | wake::CANCEL) & wake::EXACT == 0 {
+            // As one that was granted before it could leave.
+            assert_eq!(shared.wait(&mut pending, wake::EXACT), wake::EXACT);
+        }
+        assert_eq!(pending & wake::EXACT, 0, "left behind to a later wait");
+        assert_eq!(shared.wait(&mut pending, wake::PARK), wake::PARK);
+        assert_eq!(shared.wait(&mut pending, wake::CANCEL), wake::CANCEL);
+        wakers.into_iter().for_each(|waker| waker.join().unwrap());
+        shared.header.read(&shared.inbox, |bits| pending |= bits);
+        assert_eq!(pending, wake::CANCEL);
+    });
+}
