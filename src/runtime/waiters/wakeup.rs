@@ -4,7 +4,11 @@ use super::{
     super::exact,
     node::{Node, Waker, Want, unlink},
 };
-use std::{mem::MaybeUninit, ptr};
+use std::{
+    mem::{self, MaybeUninit},
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+};
 
 /// How many are woken after one hold of the lock.
 const BATCH: usize = 16;
@@ -42,8 +46,19 @@ impl Wakeup {
         match self.0 {
             // SAFETY: it was granted, and waits for this wake (invariant 4), which comes once.
             Waker::Thread(name) => unsafe { name.wake() },
-            Waker::Future(waker) => waker.wake(),
+            Waker::Future(waker) => wake_future(waker),
         }
+    }
+}
+
+/// A stranger's code. Whoever calls this may have listed something, so nothing unwinds from here: a panic, of which the hook has told,
+/// ends with it, and a cancellation comes again.
+#[inline(never)]
+fn wake_future(waker: std::task::Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+        && let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        mem::forget(another);
     }
 }
 
