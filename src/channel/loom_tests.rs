@@ -270,8 +270,8 @@ macro_rules! a_future_that_goes_holds_up_nobody {
 }
 
 a_future_that_goes_holds_up_nobody!(
-    loom_a_future_that_leaves_a_ring_holds_up_nobody,
-    Buffered::new(Ring::new(1)),
+    loom_a_future_that_leaves_blocks_holds_up_nobody,
+    Buffered::new(Blocks::new()),
     // SAFETY: it waited there.
     |channel: &Buffered<_>, polled: &Polled| unsafe { channel.abandon(polled, channel.receivers()) }
 );

@@ -232,8 +232,10 @@ fn run(arms: &mut [Arm<'_>], token: *mut Token, patience: Patience, biased: bool
         if deadline.is_some_and(|deadline| deadline <= now()) {
             return None;
         }
-        let current = Current::get();
-        let current = apart.as_ref().map_or(current, |apart| current.apart(apart));
+        let mut current = Current::get();
+        if let Some(apart) = &apart {
+            current = current.apart(apart);
+        }
         let claim = Claim::new();
         // SAFETY: the claim and the arms stay where they are until `unlist`, and nothing unwinds before.
         let ready = unsafe { list(arms, token, looks, &current, &claim) };

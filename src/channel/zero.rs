@@ -141,8 +141,10 @@ impl<T> Zero<T> {
             };
             apart = Some(Apart::new());
         };
-        let current = Current::get();
-        let current = apart.as_ref().map_or(current, |apart| current.apart(apart));
+        let mut current = Current::get();
+        if let Some(apart) = &apart {
+            current = current.apart(apart);
+        }
         let message = Cell::new(Some(message));
         let unsent = || message.take().expect("nobody took it");
         let want = Want { amount: want::MESSAGE, slot: message.as_ptr().cast(), first: false };
