@@ -15,8 +15,9 @@
 //!    ([`Waiters::seem_empty`]); who changed the queue then serves.
 //! 2. *First in, first out.* A message passes by the queue only while that holds nothing, and while the list of receivers is locked; what its
 //!    sender sent before was popped by then.
-//! 3. A waiter that is told to try again (its turn has come, and another has been faster; or it is a select, which does for itself what it
-//!    was told of) does so before it can be cancelled or looks at its deadline; and a select that sends serves those behind it.
+//! 3. A waiter that is told to try again (its turn has come, and another has been faster; or it is a select or a future, which does for itself
+//!    what it was told of) does so before it can be cancelled or looks at its deadline; and a select that sends, and a future, serves those
+//!    behind it. A future that is dropped instead of trying serves them, too: so it has taken nothing, and holds up nobody.
 //!
 //! Rejected: to wake a receiver that then pops for itself, as crossbeam-channel does: on one worker that is two more atomic operations a
 //! message, and who gives up has to pass its wake on.
@@ -29,10 +30,15 @@ use crate::{
     primitive::between_seqcst_accesses,
     runtime::{
         exact::Current,
-        waiters::{Choice, Node, Taken, Waited, Waiters, Want},
+        waiters::{Choice, Node, Polled, Taken, Waited, Waiters, Want},
     },
 };
-use std::{cell::Cell, mem, time::Instant};
+use std::{
+    cell::Cell,
+    mem, ptr,
+    task::{Poll, Waker},
+    time::Instant,
+};
 
 /// How many times a thread looks again before it suspends, where another processor may bring what it waits for.
 const SPINS: u32 = 100;
@@ -130,7 +136,12 @@ impl<Q: Queue> Buffered<Q> {
         if !self.queue.is_empty() {
             return Err(message);
         }
-        let wants = |node: &Node| if node.want().amount == want::LOOK { Choice::Skip } else { Choice::Take };
+        let wants = |node: &Node| match node.want().amount {
+            want::LOOK => Choice::Skip,
+            // It comes for its message itself, into the queue.
+            want::TURN => Choice::Stop,
+            _ => Choice::Take,
+        };
         let Some(taken) = locked.take(wants) else { return Err(message) };
         let place = Place::of(taken.want());
         let wakeup = taken.grant(outcome::DONE);
@@ -191,6 +202,83 @@ impl<Q: Queue> Buffered<Q> {
         }
     }
 
+    /// [`send`](Self::send) by a future, whose message lies where it says until it is sent.
+    ///
+    /// # Safety
+    /// `polled` is this future's, used for this alone, and stays where it is until [`abandon`](Self::abandon).
+    pub(super) unsafe fn poll_send(
+        &self,
+        polled: &Polled,
+        message: &Cell<Option<Q::Message>>,
+        waker: &Waker,
+    ) -> Poll<Result<(), Q::Message>> {
+        // SAFETY: by the caller's promise.
+        let Poll::Ready(told) = (unsafe { polled.poll(&self.senders, waker) }) else { return Poll::Pending };
+        loop {
+            let result = match self.try_send(message.take().expect("polled after it was ready")) {
+                Err(Refused::Full(unsent)) => {
+                    message.set(Some(unsent));
+                    None
+                }
+                Err(Refused::Disconnected(unsent)) => Some(Err(unsent)),
+                Ok(()) => Some(Ok(())),
+            };
+            if let Some(result) = result {
+                self.used(polled, told);
+                return Poll::Ready(result);
+            }
+            let want = Want { amount: want::TURN, slot: ptr::null_mut(), first: told.is_some() };
+            // SAFETY: by the caller's promise; the node is fresh.
+            if unsafe { self.senders.list(polled.prepare(want, waker), |_| self.may_push()) }.is_some() {
+                polled.is_listed();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// [`recv`](Self::recv) by a future.
+    ///
+    /// # Safety
+    /// As for [`poll_send`](Self::poll_send).
+    pub(super) unsafe fn poll_recv(&self, polled: &Polled, waker: &Waker) -> Poll<Result<Q::Message, Unreceived>> {
+        // SAFETY: by the caller's promise.
+        let Poll::Ready(told) = (unsafe { polled.poll(&self.receivers, waker) }) else { return Poll::Pending };
+        loop {
+            match self.try_recv() {
+                Err(Unreceived::TimedOut) => {}
+                result => {
+                    self.used(polled, told);
+                    return Poll::Ready(result);
+                }
+            }
+            let want = Want { amount: want::TURN, slot: ptr::null_mut(), first: told.is_some() };
+            // SAFETY: by the caller's promise; the node is fresh.
+            if unsafe { self.receivers.list(polled.prepare(want, waker), |_| self.may_pop()) }.is_some() {
+                polled.is_listed();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// A future has done what it was told of: invariant 3.
+    fn used(&self, polled: &Polled, told: Option<usize>) {
+        polled.finish();
+        if told.is_some() {
+            self.serve();
+        }
+    }
+
+    /// The future goes that is polled with this: invariant 3.
+    ///
+    /// # Safety
+    /// It waits in the list, which is this channel's, if in any.
+    pub(super) unsafe fn abandon(&self, polled: &Polled, list: &Waiters) {
+        // SAFETY: by the caller's promise.
+        if unsafe { polled.leave(list) }.is_some() {
+            self.serve();
+        }
+    }
+
     /// The last look of who is about to list itself as a sender: invariant 1.
     #[inline(always)]
     fn may_push(&self) -> bool {
@@ -241,11 +329,13 @@ impl<Q: Queue> Buffered<Q> {
             return false;
         }
         let Some(taken) = locked.take_first() else { return false };
-        if taken.want().amount == want::LOOK {
+        let wanted = taken.want().amount;
+        if want::is_told(wanted) {
             let wakeup = taken.grant(outcome::RETRY);
             drop(locked);
             wakeup.wake();
-            return true;
+            // Invariant 3.
+            return wanted != want::TURN || self.queue.is_disconnected();
         }
         let place = Place::of(taken.want());
         let popped = self.queue.pop();
@@ -276,8 +366,8 @@ impl<Q: Queue> Buffered<Q> {
         let wakeup = taken.grant(outcome);
         drop(locked);
         wakeup.wake();
-        // A select comes for its room itself, and serves those behind it (invariant 3).
-        wanted != want::TOKEN || self.queue.is_disconnected()
+        // A select and a future come for their room themselves, and serve those behind them (invariant 3).
+        !matches!(wanted, want::TOKEN | want::TURN) || self.queue.is_disconnected()
     }
 
     fn push_for(&self, taken: &Taken<'_>) -> usize {

@@ -15,10 +15,14 @@ use crate::{
     primitive::{Arc, between_seqcst_accesses, model::Builder, thread},
     runtime::{
         exact::Parker,
-        waiters::{Claim, Node, Waiters},
+        waiters::{Claim, Node, Polled, Waiters},
     },
 };
-use std::{cell::Cell, time::Instant};
+use std::{
+    cell::Cell,
+    task::{Poll, Waker},
+    time::Instant,
+};
 
 mod ends;
 mod select;
@@ -240,3 +244,44 @@ fn loom_two_selects_take_one_each() {
         assert_eq!(mine + other.join().unwrap(), 1);
     });
 }
+
+/// A future that is polled once and dropped, beside a thread that waits: the message is received once, and the thread gets one.
+macro_rules! a_future_that_goes_holds_up_nobody {
+    ($name:ident, $new:expr, $abandon:expr) => {
+        #[test]
+        fn $name() {
+            model(|| {
+                let channel = Arc::new($new);
+                let receiver = spawn(&channel, |channel| channel.recv(None));
+                let future = spawn(&channel, |channel| {
+                    let polled = Polled::new();
+                    // SAFETY: it stays here until it has left the list.
+                    let received = unsafe { channel.poll_recv(&polled, Waker::noop()) };
+                    $abandon(channel, &polled);
+                    received
+                });
+                sent(channel.send(1, None));
+                let got = future.join().unwrap();
+                if got.is_ready() {
+                    sent(channel.send(2, None));
+                }
+                let other = receiver.join().unwrap();
+                assert!(matches!((got, other), (Poll::Pending, Ok(1)) | (Poll::Ready(Ok(1)), Ok(2))));
+            });
+        }
+    };
+}
+
+a_future_that_goes_holds_up_nobody!(
+    loom_a_future_that_leaves_blocks_holds_up_nobody,
+    Buffered::new(Blocks::new()),
+    // SAFETY: it waited there.
+    |channel: &Buffered<_>, polled: &Polled| unsafe { channel.abandon(polled, channel.receivers()) }
+);
+
+a_future_that_goes_holds_up_nobody!(
+    loom_a_future_that_leaves_a_channel_without_room_holds_up_nobody,
+    Zero::new(),
+    // SAFETY: it waited there.
+    |channel: &Zero<_>, polled: &Polled| unsafe { channel.abandon_recv(polled) }
+);

@@ -11,6 +11,8 @@
 //! | [`after`], [`at`], [`tick`], [`never()`] | time sends: once, at intervals, never |
 //! | [`select!`], [`select_biased!`], [`Select`] | waits for several operations, of which one takes effect |
 //!
+//! Async code waits by [`Receiver::recv_async`] and [`Sender::send_async`], on any executor, at the same channels.
+//!
 //! # Order
 //! Messages come out in the order in which they went in, and threads that wait are served in the order in which they came. Who need not wait may
 //! go before those that do.
@@ -46,7 +48,7 @@
 // | `clock` | what time sends |
 // | `place` | where a message goes that is handed to a thread |
 // | `counted` | sharing between senders and receivers |
-// | `sender`, `receiver`, `iter` | the types that programs see |
+// | `sender`, `receiver`, `iter`, `future` | the types that programs see |
 // | `select`, `operand` | the wait for several operations |
 // | `selector`, `macros` | its two faces |
 
@@ -54,6 +56,7 @@ mod blocks;
 mod buffered;
 mod clock;
 mod counted;
+mod future;
 mod iter;
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -68,6 +71,7 @@ mod selector;
 mod sender;
 mod zero;
 
+pub use future::{RecvFuture, SendFuture};
 pub use iter::{IntoIter, Iter, TryIter};
 pub use receiver::Receiver;
 #[doc(hidden)]

@@ -89,6 +89,10 @@ impl<T> Operand for Sender<T> {
         }
     }
 
+    fn tells_futures(&self) -> bool {
+        matches!(&self.flavor, Sends::Zero(channel) if channel.tells_futures())
+    }
+
     fn waiters(&self) -> Option<&Waiters> {
         Some(match &self.flavor {
             Sends::Bounded(channel) => channel.senders(),

@@ -22,6 +22,16 @@ pub(crate) mod want {
     pub(crate) const TOKEN: usize = 2;
     /// To be told that the operation may succeed, and nothing more. No slot.
     pub(crate) const LOOK: usize = 3;
+    /// A future: to be told that its turn has come. It does the operation itself when it is polled, and if it is dropped instead, tells the
+    /// next. No slot.
+    pub(crate) const TURN: usize = 4;
+    /// A future that sends where there is no room: `Option<T>`, the message. The future may go once the list is unlocked.
+    pub(crate) const FLEETING: usize = 5;
+
+    /// Whether it is to be told of what it waits for, which it does itself.
+    pub(crate) const fn is_told(want: usize) -> bool {
+        matches!(want, LOOK | TURN)
+    }
 }
 
 /// Words of a message that a parcel holds without an allocation.

@@ -99,6 +99,9 @@ impl<T> Receiver<T> {
 
     /// [`recv`](Self::recv) for a limited time, which on a green thread is rounded up to whole milliseconds.
     ///
+    /// In a channel of capacity zero it takes longer if the time is over after a `select!` was chosen to send to this receiver, and while that
+    /// computes its message: the receiver waits for the message.
+    ///
     /// # Errors
     /// If the time is over before a message came, or if the channel is empty and all senders have gone.
     ///

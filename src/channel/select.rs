@@ -20,7 +20,7 @@ use super::{
 };
 use crate::runtime::{
     clock::now,
-    exact::{Current, Ended, Name},
+    exact::{Apart, Current, Ended, Name},
     waiters::{Claim, Node, Waiters, Wakeup, Want},
 };
 use std::{
@@ -121,6 +121,11 @@ pub(crate) trait Operand {
     /// As for [`Waiters::list`]: until [`Operand::unlist`].
     unsafe fn list(&self, node: &Node, claim: &Claim) -> bool;
 
+    /// Whether who lists itself as a sender has to tell futures, and so must wait apart.
+    fn tells_futures(&self) -> bool {
+        false
+    }
+
     /// Where [`Operand::list`] lists.
     fn waiters(&self) -> Option<&Waiters>;
 
@@ -218,6 +223,7 @@ fn run(arms: &mut [Arm<'_>], token: *mut Token, patience: Patience, biased: bool
     let looks = token.is_null();
     let attempt_at =
         |arms: &[Arm<'_>]| arms.iter().position(|arm| if looks { arm.operand.is_ready() } else { arm.attempt(token) });
+    let mut apart = None;
     loop {
         if let Some(at) = attempt_at(arms) {
             return Some(at);
@@ -226,12 +232,18 @@ fn run(arms: &mut [Arm<'_>], token: *mut Token, patience: Patience, biased: bool
         if deadline.is_some_and(|deadline| deadline <= now()) {
             return None;
         }
-        let current = Current::get();
+        let mut current = Current::get();
+        if let Some(apart) = &apart {
+            current = current.apart(apart);
+        }
         let claim = Claim::new();
         // SAFETY: the claim and the arms stay where they are until `unlist`, and nothing unwinds before.
         let ready = unsafe { list(arms, token, looks, &current, &claim) };
         let ended = if ready && claim.leave() {
             unlist(arms);
+            if apart.is_none() && arms.iter().any(|arm| arm.operand.tells_futures()) {
+                apart = Some(Apart::new());
+            }
             continue;
         } else {
             let due = arms.iter().fold(deadline, |due, arm| earlier(due, arm.operand.due()));

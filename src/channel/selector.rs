@@ -23,6 +23,11 @@ use std::{
 /// [`SelectedOperation::send`] or [`recv`](SelectedOperation::recv); [`ready`](Self::ready) and its kin say which one is ready, which by then may be so no
 /// longer.
 ///
+/// # Order
+/// It waits in the lists of its channels behind those that were there before. If it is told that an operation is ready, and another is faster, it waits
+/// anew, behind all. If it is chosen to send into a channel of capacity zero, the receiver waits until the message was computed, even beyond
+/// its own deadline; and so does a `Select` that receives.
+///
 /// # Cancellation
 /// A thread that waits here unwinds, and no operation took effect.
 ///

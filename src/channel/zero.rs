@@ -8,11 +8,16 @@
 //! goes on waiting until the message is there. If it comes first, the receiver gives it a place and its own name, and waits
 //! likewise. Should the select unwind instead of sending, the receiver finds its place empty, and begins again.
 //!
+//! A future that receives takes its message when it is polled, so it cannot be met: it is told that a sender waits. One that sends lists its
+//! message as a thread does; whoever receives it takes it at once, for the future may go before it is woken.
+//!
 //! # Invariants
 //! 1. Both lists are one state, guarded by the lock of the receivers' list, under which that of the senders is locked. Only
-//!    somebody who leaves locks one alone. So of a sender and a receiver one finds the other.
+//!    somebody who leaves, or stays, locks one alone. So of a sender and a receiver one finds the other.
 //! 2. `disconnected` is set under that lock: nobody lists itself any more then.
 //! 3. A thread that was taken out goes on only when it is woken, so its place, and its name, are good until then.
+//! 4. *No future waits while a sender does, unless another was told of that.* Each sender that lists itself tells one of those that wait, which
+//!    then receives; if it is dropped instead, it tells the next.
 
 use super::{
     buffered::{Unreceived, Unsent},
@@ -23,11 +28,17 @@ use super::{
 use crate::{
     primitive::{AtomicBool, Ordering},
     runtime::{
-        exact::Current,
-        waiters::{Choice, Claim, Locked, Node, Waited, Waiters, Wakeup, Want},
+        exact::{Apart, Current},
+        waiters::{Choice, Claim, Locked, Node, Polled, Waited, Waiters, Wakeup, Want},
     },
 };
-use std::{cell::Cell, marker::PhantomData, time::Instant};
+use std::{
+    cell::Cell,
+    marker::PhantomData,
+    ptr,
+    task::{Poll, Waker},
+    time::Instant,
+};
 
 /// See the module's documentation.
 pub(crate) struct Zero<T> {
@@ -44,14 +55,19 @@ unsafe impl<T: Send> Sync for Zero<T> {}
 
 /// Whoever is to be met, not only told of it.
 fn meets(node: &Node) -> Choice {
-    if node.want().amount == want::LOOK { Choice::Skip } else { Choice::Take }
+    if want::is_told(node.want().amount) { Choice::Skip } else { Choice::Take }
+}
+
+/// Whether futures are to be told of a sender.
+fn has_futures(list: &Locked<'_>) -> bool {
+    list.count(|node| node.want().amount == want::TURN) > 0
 }
 
 /// Whether the list has somebody who is to be met and has not this claim.
 fn has_other(list: &mut Locked<'_>, claim: &Claim) -> bool {
     let mut found = false;
     let other = |node: &Node| {
-        if node.is_of(claim) || node.want().amount == want::LOOK {
+        if node.is_of(claim) || want::is_told(node.want().amount) {
             return Choice::Skip;
         }
         found = true;
@@ -62,10 +78,16 @@ fn has_other(list: &mut Locked<'_>, claim: &Claim) -> bool {
     found
 }
 
-/// Tells those who only want to be told.
-fn tell(list: &mut Locked<'_>) -> Option<Wakeup> {
-    let looks = |node: &Node| if node.want().amount == want::LOOK { Choice::Take } else { Choice::Skip };
-    list.take(looks).map(|taken| taken.grant(outcome::RETRY))
+/// Tells one who only wants to be told; a future only if `turn` says so, which then does so no more.
+fn tell(list: &mut Locked<'_>, turn: &mut bool) -> Option<Wakeup> {
+    let told = |node: &Node| match node.want().amount {
+        want::LOOK => Choice::Take,
+        want::TURN if *turn => Choice::Take,
+        _ => Choice::Skip,
+    };
+    let taken = list.take(told)?;
+    *turn &= taken.want().amount != want::TURN;
+    Some(taken.grant(outcome::RETRY))
 }
 
 impl<T> Zero<T> {
@@ -105,13 +127,24 @@ impl<T> Zero<T> {
         Ok(())
     }
 
-    pub(crate) fn send(&self, message: T, deadline: Option<Instant>) -> Result<(), Unsent<T>> {
-        let (receivers, message) = match self.meet_receiver(message) {
-            Ok(()) => return Ok(()),
-            Err((_, Refused::Disconnected(message))) => return Err(Unsent::Disconnected(message)),
-            Err((receivers, Refused::Full(message))) => (receivers, message),
+    pub(crate) fn send(&self, mut message: T, deadline: Option<Instant>) -> Result<(), Unsent<T>> {
+        let mut apart = None;
+        let receivers = loop {
+            message = match self.meet_receiver(message) {
+                Ok(()) => return Ok(()),
+                Err((_, Refused::Disconnected(message))) => return Err(Unsent::Disconnected(message)),
+                Err((Some(receivers), Refused::Full(message))) if apart.is_none() && has_futures(&receivers) => message,
+                Err((receivers, Refused::Full(unsent))) => {
+                    message = unsent;
+                    break receivers;
+                }
+            };
+            apart = Some(Apart::new());
         };
-        let current = Current::get();
+        let mut current = Current::get();
+        if let Some(apart) = &apart {
+            current = current.apart(apart);
+        }
         let message = Cell::new(Some(message));
         let unsent = || message.take().expect("nobody took it");
         let want = Want { amount: want::MESSAGE, slot: message.as_ptr().cast(), first: false };
@@ -126,9 +159,10 @@ impl<T> Zero<T> {
         }
     }
 
-    /// Tells all who want to be told that somebody waits on the other side, and releases the lock.
+    /// Tells all who want to be told, and one future, that somebody waits on the other side, and releases the lock.
     fn tell_all<'a>(&self, list: &'a Waiters, mut locked: Option<Locked<'a>>) {
-        while let Some(wakeup) = locked.as_mut().and_then(tell) {
+        let mut turn = true;
+        while let Some(wakeup) = locked.as_mut().and_then(|locked| tell(locked, &mut turn)) {
             drop(locked);
             wakeup.wake();
             locked = Some(list.lock());
@@ -154,12 +188,14 @@ impl<T> Zero<T> {
                 });
             };
             let wanted = taken.want();
-            if wanted.amount == want::MESSAGE {
+            if wanted.amount != want::TOKEN {
+                // SAFETY: the message of a thread that waits to send it (invariant 3), or of a future, while the list is locked.
+                let take = || unsafe { (*wanted.slot.cast::<Option<T>>()).take() }.expect("it waits with its message");
+                let message = (wanted.amount == want::FLEETING).then(take);
                 let wakeup = taken.grant(outcome::DONE);
                 drop(senders);
                 drop(receivers);
-                // SAFETY: invariant 3: the message of the thread that waits to send it.
-                let message = unsafe { (*wanted.slot.cast::<Option<T>>()).take() }.expect("it waits with its message");
+                let message = message.unwrap_or_else(take);
                 // SAFETY: the caller's own place.
                 unsafe { place.put(message) };
                 wakeup.wake();
@@ -194,13 +230,13 @@ impl<T> Zero<T> {
             let current = Current::get();
             let node = Node::new(Want { amount: want::MESSAGE, slot, first: false }, &current);
             let mut senders = self.senders.lock();
-            let mut told = tell(&mut senders);
+            let mut told = tell(&mut senders, &mut false);
             drop(senders);
             // SAFETY: the node is fresh, and waited for at once; in between others are told, which does not unwind.
             let listed = unsafe { receivers.list(&node) };
             while let Some(wakeup) = told {
                 wakeup.wake();
-                told = tell(&mut self.senders.lock());
+                told = tell(&mut self.senders.lock(), &mut false);
             }
             match listed.wait(&current, deadline, drop) {
                 Waited::TimedOut => return Err(Unreceived::TimedOut),
@@ -252,18 +288,18 @@ impl<T> Zero<T> {
             return false;
         }
         let looks = node.want().amount == want::LOOK;
-        let mut told = if looks { None } else { tell(&mut senders) };
+        let mut told = if looks { None } else { tell(&mut senders, &mut false) };
         drop(senders);
         // SAFETY: by the caller's promise.
         let _ = unsafe { receivers.list(node) };
         while let Some(wakeup) = told {
             wakeup.wake();
-            told = tell(&mut self.senders.lock());
+            told = tell(&mut self.senders.lock(), &mut false);
         }
         true
     }
 
-    /// The same for one that sends.
+    /// The same for one that sends; nor if it would have to wait apart, and does not.
     ///
     /// # Safety
     /// As for [`Waiters::list`].
@@ -272,12 +308,95 @@ impl<T> Zero<T> {
         if self.is_disconnected() || has_other(&mut receivers, claim) {
             return false;
         }
+        if node.want().amount != want::LOOK && !node.waits_apart() && has_futures(&receivers) {
+            return false;
+        }
         // SAFETY: by the caller's promise.
         let _ = unsafe { self.senders.lock().list(node) };
         if node.want().amount != want::LOOK {
             self.tell_all(&self.receivers, Some(receivers));
         }
         true
+    }
+
+    /// Whether a sender that lists itself has to tell futures.
+    pub(super) fn tells_futures(&self) -> bool {
+        has_futures(&self.receivers.lock())
+    }
+
+    /// [`send`](Self::send) by a future, whose message lies where it says until it is sent.
+    ///
+    /// # Safety
+    /// `polled` is this future's, used for this alone, and both stay where they are until it has left the list of senders.
+    pub(super) unsafe fn poll_send(
+        &self,
+        polled: &Polled,
+        message: &Cell<Option<T>>,
+        waker: &Waker,
+    ) -> Poll<Result<(), T>> {
+        let unsent = || message.take().expect("polled after it was ready");
+        // SAFETY: by the caller's promise.
+        if let Some(granted) = std::task::ready!(unsafe { polled.poll(&self.senders, waker) }) {
+            polled.finish();
+            return Poll::Ready(if granted == outcome::DISCONNECTED { Err(unsent()) } else { Ok(()) });
+        }
+        let want = Want { amount: want::FLEETING, slot: message.as_ptr().cast(), first: false };
+        let node = polled.prepare(want, waker);
+        let receivers = match self.meet_receiver(unsent()) {
+            Ok(()) => return Poll::Ready(Ok(())),
+            Err((_, Refused::Disconnected(unsent))) => return Poll::Ready(Err(unsent)),
+            Err((receivers, Refused::Full(unsent))) => {
+                message.set(Some(unsent));
+                receivers
+            }
+        };
+        // SAFETY: by the caller's promise; the node is fresh.
+        let _ = unsafe { self.senders.lock().list(node) };
+        polled.is_listed();
+        self.tell_all(&self.receivers, receivers);
+        Poll::Pending
+    }
+
+    /// [`recv`](Self::recv) by a future.
+    ///
+    /// # Safety
+    /// `polled` is this future's, used for this alone, and stays where it is until [`abandon_recv`](Self::abandon_recv).
+    pub(super) unsafe fn poll_recv(&self, polled: &Polled, waker: &Waker) -> Poll<Result<T, Unreceived>> {
+        // SAFETY: by the caller's promise.
+        let told = std::task::ready!(unsafe { polled.poll(&self.receivers, waker) });
+        let want = Want { amount: want::TURN, slot: ptr::null_mut(), first: told.is_some() };
+        let node = polled.prepare(want, waker);
+        let place = Cell::new(None);
+        let result = match self.meet_sender(Place::Typed(place.as_ptr().cast())) {
+            Err((Some(receivers), _)) => {
+                // SAFETY: by the caller's promise; the node is fresh.
+                let _ = unsafe { receivers.list(node) };
+                polled.is_listed();
+                return Poll::Pending;
+            }
+            Err((None, unreceived)) => Err(unreceived),
+            Ok(()) => Ok(place.take().expect("it was put there")),
+        };
+        polled.finish();
+        Poll::Ready(result)
+    }
+
+    /// The future goes that is polled with this: invariant 4.
+    ///
+    /// # Safety
+    /// As for [`Polled::leave`].
+    pub(super) unsafe fn abandon_recv(&self, polled: &Polled) {
+        // SAFETY: by the caller's promise.
+        if unsafe { polled.leave(&self.receivers) }.is_none() {
+            return;
+        }
+        let mut receivers = self.receivers.lock();
+        let waits = has_other(&mut self.senders.lock(), &Claim::new());
+        let told = if waits { tell(&mut receivers, &mut true) } else { None };
+        drop(receivers);
+        if let Some(wakeup) = told {
+            wakeup.wake();
+        }
     }
 
     /// Whether a receiver waits, or a sender; or the channel is disconnected.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a thread, green or not, that wants a future's result | [`block_on`] |
 //! | async code that wants a green thread's result | `handle.await`: a [`JoinHandle`] is [`IntoFuture`] |
+//! | async code that wants a message, or to send one | [`recv_async`](crate::channel::Receiver::recv_async), [`send_async`](crate::channel::Sender::send_async) |
 //! | async code that wants to sleep or give up | [`sleep`], [`timeout`], on any executor |
 //!
 //! A future that is polled in [`block_on`] may use blocking functions of this crate as any code of a thread may. One that is polled by
@@ -14,8 +15,8 @@
 
 use crate::{
     cancel::lost,
-    runtime::{os, wait},
-    task::{TaskRef, wake},
+    runtime::{notify::Notify, os, wait},
+    task::wake,
     thread::{JoinHandle, Result, current, spawn},
     time::{Duration, Elapsed},
 };
@@ -23,31 +24,8 @@ use std::{
     fmt,
     future::Future,
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, Waker},
 };
-
-/// Wakes a thread that is in [`block_on`].
-struct Notify {
-    thread: TaskRef,
-    notified: AtomicBool,
-}
-
-impl Wake for Notify {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.notified.swap(true, Ordering::AcqRel) {
-            // SAFETY: the reference keeps the header. Whatever the thread waits for by then, it looks again (rule 14).
-            unsafe { wait::wake(self.thread.as_ptr(), wake::EVENT) };
-        }
-    }
-}
 
 /// Polls a future in the current thread until it is ready, and suspends the thread meanwhile.
 ///
@@ -63,7 +41,7 @@ impl Wake for Notify {
 /// assert_eq!(sum, 2);
 /// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    let notify = Arc::new(Notify { thread: current().task, notified: AtomicBool::new(false) });
+    let notify = Notify::new(current().task);
     let waker = Waker::from(notify.clone());
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -71,7 +49,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-        while !notify.notified.swap(false, Ordering::AcqRel) {
+        while !notify.take() {
             wait::wait(wake::EVENT);
         }
     }

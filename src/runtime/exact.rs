@@ -1,12 +1,14 @@
 //! The current thread, as wait lists see it: its name, and the wait for the one wake that a grant brings (`wake::EXACT`).
 
 use super::{
+    clock::now,
+    notify::Notify,
     os,
     wait::{self, Ending},
     worker::Worker,
 };
-use crate::task::{Task, cancel::Mask, wake};
-use std::{ptr::NonNull, time::Instant};
+use crate::task::{Task, TaskRef, cancel::Mask, wake};
+use std::{ptr::NonNull, sync::Arc, task::Waker, time::Instant};
 
 /// Names a thread, green or not, that is in [`Current::wait`] or about to be.
 #[derive(Clone, Copy)]
@@ -63,21 +65,80 @@ impl Ended {
     }
 }
 
+/// Has a thread wait by a flag instead of by `wake::EXACT`. For one that runs code of strangers between listing itself and its wait: a
+/// future's waker, which may itself wait for something here, and must not take the thread's wake for its own.
+pub(crate) struct Apart(Arc<Notify>);
+
+impl Apart {
+    /// For the current thread.
+    pub(crate) fn new() -> Self {
+        // SAFETY: the current thread's header, which lives while the thread does anything.
+        Self(Notify::new(unsafe { TaskRef::share(Current::get().name.0) }))
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> Ended {
+        loop {
+            if self.0.take() {
+                return Ended::Woken;
+            }
+            if deadline.is_some_and(|deadline| deadline <= now()) {
+                return Ended::TimedOut;
+            }
+            let ending = match (Current::get().green, deadline) {
+                (Some((worker, task)), None) => wait::wait_or_cancelled(worker, task, wake::EVENT),
+                (Some((worker, task)), Some(deadline)) => {
+                    wait::wait_until_or_cancelled(worker, task, wake::EVENT, deadline)
+                }
+                (None, _) => os::wait(wake::EVENT, deadline),
+            };
+            if let Ending::Cancelled = ending {
+                return Ended::Cancelled;
+            }
+        }
+    }
+
+    fn wait_for_wake(&self) {
+        while !self.0.take() {
+            match Current::get().green {
+                Some((worker, task)) => {
+                    // SAFETY: the running thread.
+                    unsafe { worker.wait(task, wake::EVENT) };
+                }
+                None => {
+                    os::with_current(|current| current.extra().parker.wait(wake::EVENT, None));
+                }
+            }
+        }
+    }
+}
+
 /// The current thread: looked up once for an operation, since a green thread keeps its worker (rule 1).
 #[derive(Clone, Copy)]
 pub(crate) struct Current<'a> {
-    /// None on an OS thread.
+    /// None on an OS thread, and if it waits apart.
     green: Option<(&'a Worker, &'a Task)>,
     name: Name,
+    apart: Option<&'a Apart>,
 }
 
-impl Current<'_> {
+impl<'a> Current<'a> {
     #[inline(always)]
     pub(crate) fn get() -> Self {
         match Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) {
-            Some((worker, task)) => Self { green: Some((worker, task)), name: Name(NonNull::from(task)) },
-            None => Self { green: None, name: Name(os::current()) },
+            Some((worker, task)) => Self { green: Some((worker, task)), name: Name(NonNull::from(task)), apart: None },
+            None => Self { green: None, name: Name(os::current()), apart: None },
         }
+    }
+
+    /// The same thread, waiting apart: nodes that are made for it are woken by [`Current::waker`].
+    pub(crate) fn apart(self, apart: &'a Apart) -> Self {
+        Self { green: None, apart: Some(apart), ..self }
+    }
+
+    /// What wakes it, if it waits apart.
+    #[inline(always)]
+    pub(crate) fn waker(&self) -> Option<Waker> {
+        self.apart.map(|apart| apart.0.clone().into())
     }
 
     #[inline(always)]
@@ -117,6 +178,9 @@ impl Current<'_> {
     /// The same with a deadline, or on an OS thread.
     #[inline(never)]
     fn wait_slow(&self, deadline: Option<Instant>) -> Ended {
+        if let Some(apart) = self.apart {
+            return apart.wait(deadline);
+        }
         Ended::by(match (self.green, deadline) {
             (Some((worker, task)), None) => wait::wait_or_cancelled(worker, task, wake::EXACT),
             (Some((worker, task)), Some(deadline)) => {
@@ -129,6 +193,9 @@ impl Current<'_> {
     /// Suspends the thread until its wake comes, which is known to be on its way.
     #[cold]
     pub(crate) fn wait_for_wake(&self) {
+        if let Some(apart) = self.apart {
+            return apart.wait_for_wake();
+        }
         match self.green {
             Some((worker, task)) => {
                 // SAFETY: the running thread.

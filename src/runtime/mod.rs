@@ -14,6 +14,7 @@
 // | `region` | parts of a thread's run with a cancellation of their own |
 // | `clock` | the time, real or a test's |
 // | `waiters`, `exact` | the wait list that `sync` and `channel` are built from |
+// | `notify` | a waker for a thread |
 // | `children` | waiting for many threads |
 // | `maintain` | what is looked at once in a while |
 // | `park`, `idle` | searching and sleeping |
@@ -44,6 +45,7 @@ pub(crate) mod join;
 mod maintain;
 mod metrics;
 mod monitor;
+pub(crate) mod notify;
 pub(crate) mod os;
 mod park;
 mod place;

@@ -15,7 +15,9 @@
 //! - A waiter of several lists makes one [`Claim`], and for each list a node that points to it, and waits by [`Claim::wait`]. A giver
 //!   takes a node by winning its claim. A waiter that finds under a list's lock that it can serve itself, wins its own claim
 //!   first ([`Claim::leave`]). Whichever won, it unlists what it listed.
-//! - A future makes its node with a [`std::task::Waker`]; see [`Node::for_future`].
+//! - A future has a [`Polled`] in its own, pinned, memory, by which it lists a node at one poll, and learns at another what it was granted. Who
+//!   wakes it calls its waker, which is a stranger's code: so it does that last, with nothing of its own listed, or, if that cannot be, waits
+//!   [`Apart`](super::exact::Apart).
 //!
 //! State that must change together with the list (a semaphore's permits) is read and written under the list's lock, or by
 //! an atomic word that tells the fast path to come by the lock (a bit for "somebody waits", set and cleared under it).
@@ -49,9 +51,11 @@
 //! std's `Mutex` (its release is a second exchange).
 
 mod node;
+mod polled;
 mod wakeup;
 
 pub(crate) use node::{Claim, Node, Want};
+pub(crate) use polled::Polled;
 pub(crate) use wakeup::{Taken, Wakeup, Wakeups};
 
 use super::exact::{Current, Ended};
@@ -63,7 +67,7 @@ use crate::{
 };
 use node::{Waker, insert_before, unlink};
 use std::{
-    fmt, mem,
+    fmt,
     panic::{RefUnwindSafe, UnwindSafe},
     ptr,
     time::Instant,
@@ -440,24 +444,28 @@ impl<'a> Listed<'a, '_> {
         unsafe { locked.remove(self.node) }.then_some(locked)
     }
 
-    #[allow(dead_code, reason = "for futures")]
     /// Gives a future's node the waker of a later poll; false if it was granted.
-    pub(crate) fn rearm(&self, waker: std::task::Waker) -> bool {
-        let mut waker = Some(Waker::Future(Foreign::new(waker)));
-        let locked = self.list.lock();
-        // SAFETY: the lock of the node's list is held.
-        let listed = unsafe {
-            self.node.guarded(|guarded| {
-                if guarded.listed {
-                    mem::swap(&mut guarded.waker, &mut waker);
-                }
-                guarded.listed
-            })
-        };
-        drop(locked);
-        // The old one, or the new one in vain. Only now: what a waker's destructor does is not ours to know.
-        drop(waker);
-        listed
+    pub(crate) fn rearm(&self, waker: &std::task::Waker) -> bool {
+        let mut fresh = None;
+        loop {
+            let locked = self.list.lock();
+            // SAFETY: the lock of the node's list is held.
+            let (listed, same, old) = unsafe {
+                self.node.guarded(|guarded| {
+                    let same = matches!(&guarded.waker, Some(Waker::Future(old)) if old.will_wake(waker));
+                    let fresh = fresh.take().filter(|_| guarded.listed && !same);
+                    let replaced = fresh.is_some();
+                    (guarded.listed, same || replaced, fresh.and_then(|fresh| guarded.waker.replace(fresh)))
+                })
+            };
+            drop(locked);
+            // Cloned and dropped without the lock: what a waker does then is not ours to know.
+            drop(old);
+            if !listed || same {
+                return listed;
+            }
+            fresh = Some(Waker::Future(Foreign::new(waker.clone())));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A waker of foreign make. Its panics, when it is woken or dropped, were told by the panic hook, and end here: whoever wakes may be in
-/// the middle of scheduling, or have others to wake. It is to be used outside of locks all the same.
+/// the middle of scheduling, or have others to wake. A cancellation that it raises ends here too, and comes again. It is to be used outside of locks all the same.
 pub(crate) struct Foreign(ManuallyDrop<Waker>);
 
 impl Foreign {
@@ -15,6 +15,12 @@ impl Foreign {
         Self(ManuallyDrop::new(waker))
     }
 
+    /// As [`Waker::will_wake`].
+    pub(crate) fn will_wake(&self, other: &Waker) -> bool {
+        self.0.will_wake(other)
+    }
+
+    #[inline(never)]
     pub(crate) fn wake(self) {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: taken once, as nothing drops `this`.

@@ -15,9 +15,15 @@ use std::{
 pub(crate) enum Waker {
     /// A thread, green or not, in [`Current::wait`].
     Thread(Name),
-    /// A task of an async executor.
-    #[allow(dead_code, reason = "for futures")]
+    /// A task of an async executor, or a thread that waits apart.
     Future(Foreign),
+}
+
+impl Waker {
+    #[inline(always)]
+    fn of(current: &Current<'_>) -> Self {
+        current.waker().map_or_else(|| Self::Thread(current.name()), |waker| Self::Future(Foreign::new(waker)))
+    }
 }
 
 /// What a thread waits for, in terms of the primitive.
@@ -106,19 +112,23 @@ impl Node {
     /// For the current thread.
     #[inline]
     pub(crate) fn new(want: Want, current: &Current<'_>) -> Self {
-        Self::with(want, ptr::null(), Some(Waker::Thread(current.name())))
+        Self::with(want, ptr::null(), Some(Waker::of(current)))
     }
 
     /// The same for a thread that waits in several lists. The claim outlives the node's time in the list.
     pub(crate) fn with_claim(want: Want, current: &Current<'_>, claim: &Claim) -> Self {
-        Self::with(want, claim, Some(Waker::Thread(current.name())))
+        Self::with(want, claim, Some(Waker::of(current)))
     }
 
-    #[allow(dead_code, reason = "for futures")]
-    /// For a future that is being polled. A later poll that brings another waker puts it in by [`Listed::rearm`]; a drop looks
-    /// under the lock whether the node was granted ([`Listed::leave`]), and if so passes on what it was given.
+    /// For a future that is being polled; see [`Polled`](super::Polled).
     pub(crate) fn for_future(want: Want, waker: std::task::Waker) -> Self {
         Self::with(want, ptr::null(), Some(Waker::Future(Foreign::new(waker))))
+    }
+
+    /// Whether who waits here may run code of strangers between its listing and its wait ([`Apart`](super::super::exact::Apart)). To be asked before it is listed.
+    pub(crate) fn waits_apart(&self) -> bool {
+        // SAFETY: not listed, so the caller's alone.
+        self.guarded.with(|guarded| matches!(unsafe { &(*guarded).waker }, Some(Waker::Future(_))))
     }
 
     /// Who waits here has `claim`.

@@ -130,9 +130,9 @@ fn a_node_leaves_while_all_are_being_granted() {
     let first = lasting(Node::for_future(Want::amount(0), leaves.clone().into()));
     // SAFETY: none of these goes or moves before the test's end.
     let left = unsafe {
-        WAITERS.list(first, |_| false).unwrap().rearm(leaves.clone().into());
+        WAITERS.list(first, |_| false).unwrap().rearm(&leaves.clone().into());
         for _ in 0..TURN {
-            WAITERS.list(lasting(node(0, false, &wakes)), |_| false).unwrap().rearm(wakes.clone().into());
+            WAITERS.list(lasting(node(0, false, &wakes)), |_| false).unwrap().rearm(&wakes.clone().into());
         }
         WAITERS.list(last, |_| false).unwrap()
     };
@@ -178,5 +178,5 @@ fn a_waker_that_panics_keeps_no_other_from_its_wake() {
     assert_eq!(wakes.0.load(Ordering::SeqCst), 26);
     let node = pin!(panics());
     let listed = list(&waiters, &node);
-    assert!(listed.rearm(Arc::new(Panics).into()) && listed.leave().is_some());
+    assert!(listed.rearm(&Arc::new(Panics).into()) && listed.leave().is_some());
 }
