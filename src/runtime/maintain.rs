@@ -6,7 +6,7 @@
 use super::{carrier::Carrier, fork, timer::Alarm, worker::Worker};
 use crate::{
     primitive::Ordering,
-    stack::SizeClass,
+    stack::{SizeClass, Stack},
     task::{Task, TaskRef, wake},
 };
 use std::{
@@ -23,7 +23,9 @@ const KEPT: usize = 1024;
 /// Bytes at the top of a free stack that stay when the runtime is idle.
 const HOT: usize = 16 << 10;
 /// Carriers given back in one tick at most.
-const RETURNED: usize = 64;
+const RETURNED: usize = 256;
+/// Free carriers of a class that are looked at before the worker looks for work again, when the runtime is idle.
+const COOLED: usize = 256;
 /// Stacks taken from the pool at once.
 const STACKS: usize = 16;
 
@@ -279,18 +281,22 @@ impl Worker {
         }
     }
 
-    /// The runtime has been idle for a while: gives back the memory that threads touched deep in stacks which are free now.
+    /// The runtime has been idle for a while: gives back the memory that threads touched deep in some stacks which are free now, those
+    /// after the first `done` of each class. Gives how many have been looked at now, none when there are no more.
     ///
     /// # Safety
     /// Called on the worker's own context, so that no free carrier is running.
-    pub(crate) unsafe fn cool(&self) {
+    pub(crate) unsafe fn cool(&self, done: usize) -> Option<usize> {
         // SAFETY: the owner; what a free carrier has on its stack lies in the topmost page.
         unsafe {
-            for carrier in (&*self.free.get()).iter().flatten() {
-                if carrier.as_ref().used.replace(false) {
-                    carrier.as_ref().stack().trim(HOT);
-                }
+            let mut more = false;
+            for class in &*self.free.get() {
+                let some = class.iter().skip(done).take(COOLED);
+                more |= class.len() > done + COOLED;
+                let used = some.filter(|carrier| carrier.as_ref().used.replace(false));
+                Stack::trim_all(used.map(|carrier| carrier.as_ref().stack()), HOT);
             }
+            more.then_some(done + COOLED)
         }
     }
 

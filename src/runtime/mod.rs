@@ -134,7 +134,7 @@ impl Inner {
 
     /// Nothing has run for a while: has the memory of free stacks given back, by each worker for its own.
     fn cool(&self) {
-        self.stacks.cool();
+        while self.busy() == 0 && self.stacks.cool() {}
         for worker in self.workers() {
             worker.shared.cool.store(true, Ordering::SeqCst);
             worker.nudge();

@@ -55,6 +55,8 @@ impl Worker {
         let runtime = self.runtime();
         let alone = runtime.workers().len() == 1;
         let mut searching = false;
+        // Free carriers that have been cooled, while that is going on.
+        let mut cooled = None;
         loop {
             // With others, a search polls; alone, the sleep does.
             self.look_up(false);
@@ -72,8 +74,14 @@ impl Worker {
                 }
             }
             if self.shared.cool.load(Ordering::Relaxed) && self.shared.cool.swap(false, Ordering::Relaxed) {
+                cooled = Some(0);
+            }
+            if let Some(done) = cooled {
                 // SAFETY: the worker's own context.
-                unsafe { self.cool() };
+                cooled = unsafe { self.cool(done) };
+                if cooled.is_some() {
+                    continue;
+                }
             }
             if self.closing.get() && self.may_end() {
                 break;

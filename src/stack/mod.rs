@@ -91,15 +91,32 @@ impl Stack {
         self.class
     }
 
-    /// Gives back the memory of all pages but those of the `keep` bytes below the top, which keep their contents. The
-    /// guard stays.
+    /// Gives back the memory of all pages of some stacks but those of the `keep` bytes below the top, which keep their contents. The
+    /// guards stay. Many at a time cost far less than one after another.
     ///
     /// # Safety
     ///
-    /// Nothing lives on the stack deeper than `keep` bytes, and nobody uses it during the call.
-    pub(crate) unsafe fn trim(&self, keep: usize) {
+    /// Nothing lives on these stacks deeper than `keep` bytes, and nobody uses them during the call.
+    pub(crate) unsafe fn trim_all<'a>(stacks: impl IntoIterator<Item = &'a Self>, keep: usize) {
+        let mut stacks = stacks.into_iter();
+        loop {
+            let mut ranges = [memory::Range::EMPTY; 64];
+            let mut n = 0;
+            for (range, stack) in ranges.iter_mut().zip(&mut stacks) {
+                *range = stack.below(keep);
+                n += 1;
+            }
+            if n == 0 {
+                return;
+            }
+            // SAFETY: the ranges are the low ends of the stacks' memory, anonymous and private, and dead by the contract.
+            unsafe { memory::discard_all(&ranges[..n]) };
+        }
+    }
+
+    /// Its pages but those of the `keep` bytes below the top.
+    fn below(&self, keep: usize) -> memory::Range {
         let bytes = self.class.bytes().saturating_sub(keep) & !(memory::page_size() - 1);
-        // SAFETY: the range is the low end of this stack's memory, anonymous and private, and dead by the contract.
-        unsafe { memory::discard(self.limit(), bytes) };
+        memory::Range::new(self.limit(), bytes)
     }
 }

@@ -212,16 +212,14 @@ impl StackPool {
         let mut stacks = stacks.into_iter();
         loop {
             let mut chunk = [const { None::<Stack> }; 64];
-            let mut n = 0;
             for (slot, stack) in chunk.iter_mut().zip(&mut stacks) {
-                // SAFETY: whoever releases a stack has unwound it, so nothing lives on it (rule 3).
-                unsafe { stack.trim(KEEP) };
                 *slot = Some(stack);
-                n += 1;
             }
-            if n == 0 {
+            if chunk[0].is_none() {
                 return;
             }
+            // SAFETY: whoever releases a stack has unwound it, so nothing lives on it (rule 3).
+            unsafe { Stack::trim_all(chunk.iter().flatten(), KEEP) };
             let mut inner = self.lock();
             for stack in chunk.into_iter().flatten() {
                 inner.release(stack);
@@ -270,15 +268,22 @@ impl StackPool {
         Some((max.saturating_add(inner.extra), first))
     }
 
-    /// Gives back all the memory of free stacks, also what they keep for their next use. For a runtime that idles.
-    pub(crate) fn cool(&self) {
-        for class in &mut self.lock().classes {
-            for stack in &class.warm {
-                // SAFETY: nothing lives on a free stack (invariant 2).
-                unsafe { stack.trim(0) };
+    /// Gives back all the memory of some free stacks, also what they keep for their next use; false if there was none to give back. For a
+    /// runtime that idles. Nobody waits for it: the stacks are out of the pool meanwhile.
+    pub(crate) fn cool(&self) -> bool {
+        let mut chunk = [const { None::<Stack> }; 64];
+        let index = {
+            let mut inner = self.lock();
+            let Some(index) = inner.classes.iter().position(|class| !class.warm.is_empty()) else { return false };
+            for slot in &mut chunk {
+                *slot = inner.classes[index].warm.pop();
             }
-            class.cold.append(&mut class.warm);
-        }
+            index
+        };
+        // SAFETY: nothing lives on a free stack (invariant 2), and these are nobody else's.
+        unsafe { Stack::trim_all(chunk.iter().flatten(), 0) };
+        self.lock().classes[index].cold.extend(chunk.into_iter().flatten());
+        true
     }
 
     /// Calls `visit` with every stack that was ever handed out, and whether it is free now. The handle gives the

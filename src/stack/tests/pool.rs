@@ -100,14 +100,14 @@ fn a_trim_keeps_what_it_was_told_to_keep() {
         poke(&stack, depth, 9);
     }
     // SAFETY: nothing runs on the stack.
-    unsafe { stack.trim(page + 1) };
+    unsafe { Stack::trim_all([&stack], page + 1) };
     assert_eq!([1, page, page + 1, 2 * page].map(|depth| peek(&stack, depth)), [9; 4]);
     assert_eq!(peek(&stack, 3 * page), 0);
     // SAFETY: as above.
-    unsafe { stack.trim(0) };
+    unsafe { Stack::trim_all([&stack], 0) };
     assert_eq!([1, page + 1].map(|depth| peek(&stack, depth)), [0; 2]);
     // SAFETY: as above.
-    unsafe { stack.trim(usize::MAX) };
+    unsafe { Stack::trim_all([&stack], usize::MAX) };
     assert_guarded(&stack);
 }
 
@@ -121,7 +121,7 @@ fn a_cooled_pool_holds_no_memory_and_works_on() {
     let stacks = acquire(&pool, 40);
     stacks.iter().for_each(|stack| poke(stack, 1, 1));
     pool.release_batch(stacks);
-    pool.cool();
+    while pool.cool() {}
     pool.for_each_handed_out(|stack, _| assert_eq!(resident_pages(stack), 0));
     let stacks = acquire(&pool, 40);
     stacks.iter().for_each(assert_guarded);
