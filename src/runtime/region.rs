@@ -23,7 +23,7 @@
 
 use super::{
     children, clock,
-    timer::{Alarm, Entry},
+    timer::{Alarm, Key},
     wait,
     worker::Worker,
 };
@@ -34,7 +34,7 @@ use crate::{
 };
 use std::{
     any::Any,
-    cell::{Cell, UnsafeCell},
+    cell::Cell,
     marker::PhantomPinned,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     ptr::{self, NonNull},
@@ -73,7 +73,8 @@ pub(crate) struct Region {
     pub(crate) place: Cell<usize>,
     /// The address of the payload that was raised for it last.
     raised: Cell<usize>,
-    alarm: UnsafeCell<Entry<Alarm>>,
+    /// The timer of the deadline, once it was set.
+    alarm: Cell<Option<Key>>,
     /// In whose wheel the alarm may be set.
     worker: Cell<*const Worker>,
     _stays: PhantomPinned,
@@ -100,8 +101,7 @@ impl Region {
             source,
             place: Cell::new(0),
             raised: Cell::new(0),
-            // Set anew before it is inserted.
-            alarm: UnsafeCell::new(Entry::new(Alarm::Region(NonNull::dangling()))),
+            alarm: Cell::new(None),
             worker: Cell::new(ptr::null()),
             _stays: PhantomPinned,
         }
@@ -264,21 +264,15 @@ impl Region {
         }
         let Some(worker) = Worker::current() else { return };
         self.worker.set(worker);
-        // SAFETY: the owner; the entry is not set, and stays where it is until it is taken out.
-        unsafe {
-            let alarm = self.alarm.get();
-            alarm.write(Entry::new(Alarm::Region(NonNull::from(self))));
-            (*worker.wheel.get()).insert(NonNull::new_unchecked(alarm), deadline);
-        }
+        // SAFETY: the owner.
+        let key = unsafe { (*worker.wheel.get()).insert(Alarm::Region(NonNull::from(self)), deadline) };
+        self.alarm.set(Some(key));
     }
 
     fn unset_alarm(&self) {
-        // SAFETY: a region is left on the worker where it was entered (rule 1), whose wheel alone has the entry, if it is set.
-        unsafe {
-            if let Some(worker) = self.worker.replace(ptr::null()).as_ref() {
-                (*worker.wheel.get()).remove(NonNull::new_unchecked(self.alarm.get()));
-            }
-        }
+        let Some(key) = self.alarm.take() else { return };
+        // SAFETY: a region is left on the worker where it was entered (rule 1), whose key this is.
+        unsafe { (*(*self.worker.get()).wheel.get()).remove(key) };
     }
 }
 

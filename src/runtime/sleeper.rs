@@ -1,39 +1,36 @@
-//! A deadline of a suspended thread: an entry of its worker's timer wheel, on its own stack.
+//! A deadline of a suspended thread: a timer of its worker.
 
 use super::{
-    timer::{Alarm, Entry},
+    timer::{Alarm, Key},
     worker::Worker,
 };
-use std::{marker::PhantomData, ptr::NonNull, time::Instant};
+use crate::task::Task;
+use std::{ptr::NonNull, time::Instant};
 
-/// An entry in the wheel for as long as this lives. The borrow keeps the entry in its place; this type stays inside the crate,
-/// where nobody forgets one.
+/// A timer that is set for no longer than this lives.
 pub(crate) struct Sleeper<'a> {
     worker: &'a Worker,
-    entry: NonNull<Entry<Alarm>>,
-    lives: PhantomData<&'a mut Entry<Alarm>>,
+    key: Key,
 }
 
 impl<'a> Sleeper<'a> {
-    /// Has the thread to which `entry` belongs woken with `wake::EVENT` once the deadline has passed.
-    pub(crate) fn new(worker: &'a Worker, entry: &'a mut Entry<Alarm>, deadline: Instant) -> Self {
-        let entry = NonNull::from(entry);
-        // SAFETY: the owner; the entry stays where it is until `drop` has taken it out.
-        unsafe { (*worker.wheel.get()).insert(entry, deadline) };
-        Self { worker, entry, lives: PhantomData }
+    /// Has the running thread of `worker` woken with `wake::EVENT` once the deadline has passed.
+    pub(crate) fn new(worker: &'a Worker, current: &'a Task, deadline: Instant) -> Self {
+        let alarm = Alarm::Thread(NonNull::from(current));
+        // SAFETY: the owner.
+        let key = unsafe { (*worker.wheel.get()).insert(alarm, deadline) };
+        Self { worker, key }
     }
 
     pub(crate) fn has_fired(&self) -> bool {
-        // SAFETY: the entry is borrowed for 'a.
-        unsafe { !self.entry.as_ref().is_set() }
+        // SAFETY: the owner, since a thread never changes its worker (rule 1).
+        unsafe { !(*self.worker.wheel.get()).is_set(self.key) }
     }
 }
 
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
-        if !self.has_fired() {
-            // SAFETY: the owner, since a thread never changes its worker (rule 1); the entry is in this wheel.
-            unsafe { (*self.worker.wheel.get()).remove(self.entry) };
-        }
+        // SAFETY: the owner, since a thread never changes its worker (rule 1).
+        unsafe { (*self.worker.wheel.get()).remove(self.key) };
     }
 }

@@ -11,7 +11,6 @@ use super::{
     children, os,
     region::{self, Target},
     sleeper::Sleeper,
-    timer::{Alarm, Entry},
     worker::Worker,
 };
 use crate::{
@@ -222,9 +221,8 @@ pub(crate) fn wait_or_cancelled(worker: &Worker, current: &Task, want: u8) -> En
 /// The same with a deadline.
 #[inline(never)]
 pub(crate) fn wait_until_or_cancelled(worker: &Worker, current: &Task, want: u8, deadline: Instant) -> Ending {
-    let mut entry = Entry::new(Alarm::Thread(NonNull::from(current)));
-    let sleeper = Sleeper::new(worker, &mut entry, deadline);
-    // The wheel's wake is an event, as others are that come late; so look at the entry, and wait again.
+    let sleeper = Sleeper::new(worker, current, deadline);
+    // The wheel's wake is an event, as others are that come late; so look at the timer, and wait again.
     loop {
         // SAFETY: the running thread.
         let got = unsafe { worker.wait(current, want | wake::EVENT | cancel_bit(worker, current)) };

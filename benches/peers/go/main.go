@@ -25,6 +25,7 @@ var works = map[string]func(n int){
 	"mutex":         warm(mutexAlone),
 	"mutex-64":      warm(mutexTogether),
 	"parked":        parked,
+	"sleepers":      sleepers,
 	"hog":           hog,
 
 	"skynet-channels": channelSkynet,

@@ -3,18 +3,17 @@
 use super::*;
 use std::collections::BTreeMap;
 
-/// Timers in memory that does not move, by number.
+/// Timers by number.
 struct Timers {
     origin: Instant,
     wheel: Wheel<usize>,
-    entries: Vec<NonNull<Entry<usize>>>,
+    keys: Vec<Option<Key>>,
 }
 
 impl Timers {
     fn new(count: usize) -> Self {
         let origin = Instant::now();
-        let entry = |number| NonNull::from(Box::leak(Box::new(Entry::new(number))));
-        Self { origin, wheel: Wheel::new(origin), entries: (0..count).map(entry).collect() }
+        Self { origin, wheel: Wheel::new(origin), keys: vec![None; count] }
     }
 
     fn at(&self, micros: u64) -> Instant {
@@ -22,19 +21,16 @@ impl Timers {
     }
 
     fn set(&mut self, number: usize, micros: u64) {
-        let deadline = self.at(micros);
-        // SAFETY: the entries live until `drop`, and the tests set none twice.
-        unsafe { self.wheel.insert(self.entries[number], deadline) };
+        assert!(!self.is_set(number));
+        self.keys[number] = Some(self.wheel.insert(number, self.at(micros)));
     }
 
     fn unset(&mut self, number: usize) -> bool {
-        // SAFETY: the entries live until `drop`.
-        unsafe { self.wheel.remove(self.entries[number]) }
+        self.keys[number].is_some_and(|key| self.wheel.remove(key))
     }
 
     fn is_set(&self, number: usize) -> bool {
-        // SAFETY: the entries live until `drop`.
-        unsafe { self.entries[number].as_ref() }.is_set()
+        self.keys[number].is_some_and(|key| self.wheel.is_set(key))
     }
 
     fn advance(&mut self, micros: u64) -> Vec<usize> {
@@ -51,12 +47,12 @@ impl Timers {
 
 impl Drop for Timers {
     fn drop(&mut self) {
-        for number in 0..self.entries.len() {
+        for number in 0..self.keys.len() {
             self.unset(number);
-            // SAFETY: leaked by `new`, and set no longer.
-            drop(unsafe { Box::from_raw(self.entries[number].as_ptr()) });
         }
-        assert!(self.wheel.is_empty() && self.wheel.occupied == [0; 7]);
+        let wheel = &self.wheel;
+        assert!(wheel.is_empty() && wheel.occupied == [0; WORDS] && wheel.words == 0);
+        assert!(wheel.lists.iter().all(|list| (list.first, list.last) == (NONE, NONE)));
     }
 }
 
@@ -117,6 +113,78 @@ fn equal_deadlines_keep_the_order_in_which_they_were_set() {
 }
 
 #[test]
+fn equal_deadlines_keep_their_order_on_the_way_down_from_each_level_and_from_beyond() {
+    for deadline in [200, 300, 70_000, 20_000_000, 5_000_000_000, 40_000_000_000] {
+        let deadline = deadline * MS;
+        let mut timers = Timers::new(2000);
+        // Among others, a part of which are removed when the slot that held them all has been emptied.
+        for number in 0..2000 {
+            timers.set(number, deadline + number as u64 % 3 * MS);
+        }
+        timers.advance(deadline - MS);
+        assert!((0..2000).step_by(4).all(|number| timers.unset(number)));
+        (0..2000).step_by(4).for_each(|number| timers.set(number, deadline + number as u64 % 3 * MS));
+        for step in 0..3 {
+            let expected = |late: bool| (0..2000).filter(move |number| number % 3 == step && (number % 4 == 0) == late);
+            let expected: Vec<_> = expected(false).chain(expected(true)).collect();
+            assert_eq!(timers.advance(deadline + step as u64 * MS), expected);
+        }
+    }
+}
+
+#[test]
+fn a_jump_over_hours_fires_everything_in_order() {
+    let mut timers = Timers::new(5000);
+    let mut random = Random(7);
+    let mut order: Vec<_> = (0..5000).map(|number| (random.below(30 * 3600 * 1000), number)).collect();
+    order.iter().for_each(|&(tick, number)| timers.set(number, tick * MS));
+    order.sort_unstable();
+    let (mut now, mut fired) = (0, 0);
+    while fired < order.len() {
+        // Now short, now hours.
+        now += random.any(34);
+        let due = order.iter().skip(fired).take_while(|(tick, _)| tick * MS <= now).map(|(_, number)| *number);
+        let due: Vec<_> = due.collect();
+        assert_eq!(timers.advance(now), due);
+        fired += due.len();
+    }
+}
+
+#[test]
+fn a_key_outlives_its_timer_and_never_means_another() {
+    let mut timers = Timers::new(3000);
+    timers.set(0, MS);
+    let stale = timers.keys[0].unwrap();
+    assert_eq!(timers.advance(MS), [0]);
+    assert!(!timers.wheel.is_set(stale) && !timers.wheel.remove(stale));
+    // Others are set in its place, and in memory that is given back in between.
+    for round in 0..3 {
+        (0..3000).for_each(|number| timers.set(number, 10_000 * MS + round));
+        assert!(!timers.wheel.is_set(stale) && !timers.wheel.remove(stale));
+        assert!((0..3000).all(|number| timers.unset(number)));
+        let last = timers.keys[2999].unwrap();
+        assert!(!timers.wheel.is_set(last) && !timers.wheel.remove(last));
+    }
+}
+
+#[test]
+fn memory_is_used_again_and_given_back_with_the_last_timer() {
+    let mut timers = Timers::new(3000);
+    (0..1000).for_each(|number| timers.set(number, 10 * MS));
+    let capacity = timers.wheel.nodes.capacity();
+    assert!((1000..3000).contains(&capacity));
+    for turn in 0..100 {
+        (0..500).for_each(|number| assert!(timers.unset(number)));
+        (0..500).for_each(|number| timers.set(number, turn * MS));
+    }
+    assert_eq!(timers.wheel.nodes.capacity(), capacity);
+    assert_eq!(timers.advance(1000 * MS).len(), 1000);
+    assert!(timers.wheel.nodes.capacity() < capacity);
+    (0..3000).for_each(|number| timers.set(number, 2000 * MS));
+    assert_eq!(timers.advance(2000 * MS), (0..3000).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_removed_timer_does_not_fire_and_leaves_no_trace() {
     let mut timers = Timers::new(5);
     (0..5).for_each(|number| timers.set(number, 5 * MS));
@@ -136,8 +204,7 @@ fn far_deadlines_come_down_over_years() {
     timers.set(1, 1000 * DAY);
     timers.set(2, 700 * DAY);
     timers.set(3, 1000 * DAY);
-    // SAFETY: as in `set`.
-    unsafe { timers.wheel.insert(timers.entries[4], timers.origin + Duration::from_secs(1 << 60)) };
+    timers.keys[4] = Some(timers.wheel.insert(4, timers.origin + Duration::from_secs(1 << 60)));
     assert_eq!(timers.advance(699 * DAY), []);
     assert_eq!(timers.advance(1000 * DAY - 1), [2]);
     assert_eq!(timers.advance(9_999 * DAY), [1, 3]);
@@ -156,7 +223,7 @@ fn far_deadlines_come_down_over_years() {
 #[test]
 fn what_fires_may_be_set_again() {
     let mut timers = Timers::new(2);
-    let (origin, entries) = (timers.origin, timers.entries.clone());
+    let origin = timers.origin;
     timers.set(0, 10 * MS);
     timers.set(1, 25 * MS);
     let mut fired = Vec::new();
@@ -165,8 +232,7 @@ fn what_fires_may_be_set_again() {
         fired.push(number);
         if number == 0 {
             turn += 1;
-            // SAFETY: entry 0 has just fired, so it is not set.
-            unsafe { wheel.insert(entries[0], origin + turn * Duration::from_millis(10)) };
+            timers.keys[0] = Some(wheel.insert(0, origin + turn * Duration::from_millis(10)));
         }
     });
     assert_eq!(fired, [0, 0, 1, 0], "at 10, 20, 25 and 30 ms");
@@ -176,12 +242,11 @@ fn what_fires_may_be_set_again() {
 #[test]
 fn what_sets_itself_for_the_past_fires_once_an_advance() {
     let mut timers = Timers::new(1);
-    let (origin, entry) = (timers.origin, timers.entries[0]);
+    let origin = timers.origin;
     timers.set(0, MS);
     for _ in 0..3 {
-        // SAFETY: the entry has just fired, so it is not set.
-        let fired = timers.wheel.advance(origin + Duration::from_millis(5), |wheel, _| unsafe {
-            wheel.insert(entry, origin);
+        let fired = timers.wheel.advance(origin + Duration::from_millis(5), |wheel, _| {
+            timers.keys[0] = Some(wheel.insert(0, origin));
         });
         assert_eq!(fired, 1);
     }

@@ -13,6 +13,7 @@ mod parked;
 mod ping_pong;
 mod placement;
 mod skynet;
+mod sleepers;
 mod spawn_batch;
 mod spawn_join;
 mod spawn_latency;
@@ -48,6 +49,7 @@ pub const ROWS: &[(&str, Make)] = &[
     ("mutex-64", mutex::contended),
     ("parked-1m", parked::row),
     ("coroutines-1m", live_coroutines::row),
+    ("sleepers", sleepers::row),
     ("placement", placement::row),
     ("hog", hog::row),
     ("echo", echo::row),
