@@ -79,6 +79,11 @@
 //!
 //! After `fork` the child must `exec`.
 //!
+//! # Features
+//!
+//! - `io-uring` (off by default, Linux only, on the processors that the `io-uring` crate knows): a runtime can be told to have the
+//!   kernel complete what its threads wait for, by `runtime::Builder::io_driver` or by `SINEW_IO=uring` in the environment.
+//!
 //! # Platforms
 //!
 //! Linux. The switch is inline assembly on x86-64, AArch64 and RISC-V (64 bits), and goes through the `corosensei` crate on other processors, or

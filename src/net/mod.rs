@@ -15,6 +15,8 @@ pub use std::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,
 };
 
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+mod completed;
 mod macros;
 mod race;
 mod resolve;

@@ -81,8 +81,12 @@ pub(super) fn connect(addrs: &[SocketAddr]) -> io::Result<Socket> {
         if running.is_empty() || (due.is_none() && order.len() != 0) {
             continue;
         }
-        let sources: Vec<_> = running.iter().map(|attempt| (attempt.socket.source(), attempt.socket.as_fd())).collect();
         let deadline = due.filter(|_| order.len() != 0);
+        if let [attempt] = &running[..] {
+            attempt.socket.writable(deadline)?;
+            continue;
+        }
+        let sources: Vec<_> = running.iter().map(|attempt| (attempt.socket.source(), attempt.socket.as_fd())).collect();
         Source::wait_any(Here::current(), &sources, Direction::Write, deadline)?;
     }
 }

@@ -19,7 +19,7 @@ use crate::{
         readiness::Direction,
         source::Source,
     },
-    sys::socket,
+    sys::{address::RawAddr, socket},
 };
 
 /// A descriptor in non-blocking mode, and its readiness.
@@ -151,7 +151,7 @@ impl Socket {
         let mut seen = readiness.seen();
         loop {
             readiness.blocked(Direction::Write, seen);
-            let woke = source.wait(Here::current(), self.as_fd(), Direction::Write, deadline)?;
+            let woke = self.writable(deadline)?;
             seen = readiness.seen();
             if socket::connected(self.as_fd().as_raw_fd())? {
                 return Ok(true);
@@ -160,6 +160,24 @@ impl Socket {
                 return Ok(false);
             }
         }
+    }
+
+    /// Waits until a write, or the end of a connect, may succeed, or the deadline passes. May return early for no reason.
+    pub(super) fn writable(&self, deadline: Option<Instant>) -> io::Result<Woke> {
+        #[cfg(all(feature = "io-uring", target_os = "linux"))]
+        if let Some(woke) = super::completed::writable(self, deadline) {
+            return woke;
+        }
+        self.source().wait(Here::current(), self.as_fd(), Direction::Write, deadline)
+    }
+
+    /// Takes a connection, and waits for one.
+    pub(super) fn accept(&self) -> io::Result<(OwnedFd, RawAddr)> {
+        #[cfg(all(feature = "io-uring", target_os = "linux"))]
+        if let Some(done) = super::completed::accept(self) {
+            return done;
+        }
+        self.perform(Direction::Read, |_| false, socket::accept)
     }
 
     /// What is known of the descriptor, for who waits in another way.

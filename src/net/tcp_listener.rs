@@ -13,7 +13,7 @@ use super::{
     resolve::each_addr,
     socket::Socket,
 };
-use crate::{runtime::readiness::Direction, sys::socket};
+use crate::sys::socket;
 
 /// A TCP socket server, listening for connections: [`std::net::TcpListener`] whose calls suspend the calling thread
 /// only.
@@ -109,7 +109,7 @@ impl TcpListener {
     /// # Cancellation
     /// While it waits; no connection is lost.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (fd, addr) = self.0.perform(Direction::Read, |_| false, socket::accept)?;
+        let (fd, addr) = self.0.accept()?;
         Ok((TcpStream::new(fd), addr.inet()?))
     }
 

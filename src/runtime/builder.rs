@@ -1,5 +1,7 @@
 //! A runtime as a value: how it is configured, started and ended.
 
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+use super::IoDriver;
 use super::{
     Inner, Metrics,
     blocking::{self, Blocking},
@@ -58,6 +60,8 @@ pub struct Builder {
     blocking_threads: usize,
     max_stacks: Option<usize>,
     start_paused: bool,
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    io_driver: Option<IoDriver>,
 }
 
 /// A reference to a runtime from anywhere, to spawn into it. It does not keep the runtime going.
@@ -100,6 +104,8 @@ impl Builder {
             blocking_threads: 512,
             max_stacks: None,
             start_paused: false,
+            #[cfg(all(feature = "io-uring", target_os = "linux"))]
+            io_driver: None,
         }
     }
 
@@ -156,10 +162,21 @@ impl Builder {
         self
     }
 
+    /// How threads wait for sockets and files. By default as the environment variable `SINEW_IO` says: `epoll`, or `uring`. If that
+    /// is not set, by epoll.
+    ///
+    /// Where the kernel refuses io_uring, epoll is used, and a line on stderr says so.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    pub fn io_driver(mut self, driver: IoDriver) -> Self {
+        self.io_driver = Some(driver);
+        self
+    }
+
     /// Starts the runtime.
     ///
     /// # Errors
-    /// If the system gives no poller or OS thread, if a stack size is too large, or `SINEW_WORKERS` is not a number between 1 and 1,024.
+    /// If the system gives no poller or OS thread, if a stack size is too large, or `SINEW_WORKERS` is not a number between 1 and 1,024;
+    /// with the feature `io-uring`, if `SINEW_IO` is neither `epoll` nor `uring`.
     pub fn build(self) -> io::Result<Runtime> {
         let count = match self.workers {
             Some(count) => count,
@@ -170,6 +187,8 @@ impl Builder {
             Some(bytes) => SizeClass::for_size(bytes)
                 .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, SizeClass::TOO_LARGE))?,
         };
+        #[cfg(all(feature = "io-uring", target_os = "linux"))]
+        let io_driver = self.io_driver.map_or_else(IoDriver::by_default, Ok)?;
         membarrier::register();
         fork::install();
         overflow::install();
@@ -195,7 +214,11 @@ impl Builder {
         for worker in runtime.inner.workers() {
             worker.runtime.set(Arc::as_ptr(&runtime.inner));
         }
+        #[cfg(all(feature = "io-uring", target_os = "linux"))]
+        let (starting, started) = std::sync::mpsc::channel::<()>();
         for index in 0..count {
+            #[cfg(all(feature = "io-uring", target_os = "linux"))]
+            let starting = starting.clone();
             let inner = Arc::clone(&runtime.inner);
             *inner.lock_running() += 1;
             let started = thread::Builder::new().name(format!("{}-{index}", self.worker_name)).spawn(move || {
@@ -203,11 +226,22 @@ impl Builder {
                 if let Err(error) = &alternate {
                     eprintln!("sinew: no alternate signal stack, so a stack overflow will not be reported: {error}");
                 }
+                #[cfg(all(feature = "io-uring", target_os = "linux"))]
+                {
+                    io_driver.start(&inner.workers()[index].reactor);
+                    drop(starting);
+                }
                 inner.workers()[index].run();
                 *inner.lock_running() -= 1;
                 inner.ended.notify_all();
             });
             runtime.adopt(started)?;
+        }
+        #[cfg(all(feature = "io-uring", target_os = "linux"))]
+        if io_driver == IoDriver::Uring {
+            // Each worker makes its ring itself; what they take of the process's descriptors is taken when this returns.
+            drop(starting);
+            let _ = started.recv();
         }
         let inner = Arc::clone(&runtime.inner);
         let monitor = thread::Builder::new().name("sinew-monitor".into()).spawn(move || Monitor::run(&inner));

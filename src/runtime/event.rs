@@ -1,5 +1,7 @@
 //! Waiting for events, as the I/O layer sees it: naming the current thread, suspending it, waking it.
 
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+use super::uring::Ring;
 use super::{clock, reactor::Reactor, readiness::Wake, wait, worker::Worker};
 use crate::{
     primitive::Ordering,
@@ -15,6 +17,14 @@ pub(crate) struct Waker(NonNull<Task>);
 unsafe impl Send for Waker {}
 // SAFETY: the same.
 unsafe impl Sync for Waker {}
+
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+impl Waker {
+    /// Where the thread's header lies.
+    pub(super) fn address(self) -> *const Task {
+        self.0.as_ptr()
+    }
+}
 
 impl Wake for Waker {
     unsafe fn wake(self) {
@@ -51,6 +61,38 @@ impl<'a> Here<'a> {
     #[inline(always)]
     pub(crate) fn waker(self) -> Waker {
         Waker(NonNull::from(self.task))
+    }
+
+    /// The same where the worker's ring is on.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    #[inline(always)]
+    pub(crate) fn with_ring() -> Option<(Self, &'a Ring)> {
+        let here = Self::current()?;
+        let ring = here.worker.reactor.ring();
+        ring.is_on().then_some((here, ring))
+    }
+
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    pub(super) fn worker(self) -> &'a Worker {
+        self.worker
+    }
+
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    pub(super) fn task(self) -> &'a Task {
+        self.task
+    }
+
+    /// Lets others run, and does not look at cancellation.
+    ///
+    /// # Safety
+    /// This is the running thread.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    pub(super) unsafe fn give_way(self) {
+        // SAFETY: the running thread is in no queue, and is in one now.
+        unsafe {
+            self.worker.ready.push(NonNull::from(self.task));
+            self.worker.suspend(self.task);
+        }
     }
 
     /// The worker's poller.

@@ -25,6 +25,7 @@
 // | `deque`, `inbox`, `shared_queue` | the queues |
 // | `timer` | the timer wheel |
 // | `reactor`, `source`, `readiness` | readiness of descriptors |
+// | `uring` | operations that the kernel completes (feature `io-uring`) |
 // | `fork` | refusing to go on in a forked child |
 // | `os` | headers for OS threads that are not workers |
 
@@ -35,6 +36,8 @@ pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod deque;
 mod describe;
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+mod driver;
 pub(crate) mod event;
 pub(crate) mod exact;
 mod execute;
@@ -59,11 +62,15 @@ mod sleeper;
 pub(crate) mod source;
 pub(crate) mod spawn;
 pub(crate) mod timer;
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+pub(crate) mod uring;
 pub(crate) mod wait;
 pub(crate) mod waiters;
 pub(crate) mod worker;
 
 pub use builder::{Builder, Handle, Runtime, ShutdownError};
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+pub use driver::IoDriver;
 pub use metrics::Metrics;
 
 use crate::{

@@ -8,6 +8,8 @@
 //! Lock order: a source's registration, then this table, then a source's lists (`readiness`). Waking happens under the
 //! last two.
 
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+use std::os::fd::AsRawFd;
 use std::{
     cell::RefCell,
     io,
@@ -21,6 +23,8 @@ use std::{
 
 use mio::{Events, Interest, Poll, Registry, Token, unix::SourceFd};
 
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+use super::uring::Ring;
 use super::{
     readiness::{READ_ENDED, READABLE, URGENT, WRITABLE, WRITE_ENDED},
     source::Source,
@@ -55,6 +59,8 @@ pub(crate) struct Reactor {
     poll: RefCell<(Poll, Events)>,
     waker: Arc<mio::Waker>,
     shared: Arc<Shared>,
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    ring: Ring,
 }
 
 /// What of a reactor its sources hold on to.
@@ -90,7 +96,13 @@ impl Reactor {
         let table = Table { registry: Some(poll.registry().try_clone()?), entries: Vec::new(), free: Vec::new() };
         let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
         let shared = Arc::new(Shared { id, count: AtomicUsize::new(0), table: Mutex::new(table) });
-        Ok(Reactor { poll: RefCell::new((poll, Events::with_capacity(EVENTS))), waker, shared })
+        Ok(Reactor {
+            poll: RefCell::new((poll, Events::with_capacity(EVENTS))),
+            waker,
+            shared,
+            #[cfg(all(feature = "io-uring", target_os = "linux"))]
+            ring: Ring::new(),
+        })
     }
 
     /// Ends the owner's poll, from any OS thread.
@@ -98,10 +110,21 @@ impl Reactor {
         Arc::clone(&self.waker)
     }
 
-    /// Whether any source is registered. While none is, a poll can only be ended by the waker. The owner alone
-    /// registers, so for it `false` stays true.
+    /// Where operations go that the kernel completes, if it is on.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    #[inline]
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Whether any source is registered, or an operation under way. While none is, a poll can only be ended by the waker. The
+    /// owner alone registers, so for it `false` stays true.
     #[inline]
     pub(crate) fn has_sources(&self) -> bool {
+        #[cfg(all(feature = "io-uring", target_os = "linux"))]
+        if self.ring.is_busy() {
+            return true;
+        }
         self.shared.count.load(Ordering::Relaxed) != 0
     }
 
@@ -116,11 +139,22 @@ impl Reactor {
     }
 
     /// Takes what has happened, waiting for `timeout` at most (for ever if there is none), and wakes who waited for it.
-    /// The number of sources that had an event. A signal ends it early.
+    /// The number of sources that had an event, and of operations that ended. A signal ends it early.
     ///
     /// # Errors
     /// The poller's own, which a sound one never has.
     pub(crate) fn poll(&self, timeout: Option<Duration>) -> io::Result<usize> {
+        #[cfg(all(feature = "io-uring", target_os = "linux"))]
+        if self.ring.is_on() {
+            let poller = self.poll.borrow().0.as_raw_fd();
+            let (ended, found) = self.ring.poll(timeout, poller)?;
+            return Ok(ended + if found { self.poll_sources(Some(Duration::ZERO))? } else { 0 });
+        }
+        self.poll_sources(timeout)
+    }
+
+    #[inline(always)]
+    fn poll_sources(&self, timeout: Option<Duration>) -> io::Result<usize> {
         let (poll, events) = &mut *self.poll.borrow_mut();
         match poll.poll(events, timeout) {
             Ok(()) => {}

@@ -201,6 +201,15 @@ impl<W: Wake> Readiness<W> {
         }
     }
 
+    /// A call in this direction is worth trying, for all that is known. No event tells of it, so it wakes nobody.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    #[inline]
+    pub(crate) fn ready(&self, direction: Direction) {
+        if !self.seen().is_ready(direction) {
+            self.word.fetch_or(direction.plain(), Ordering::AcqRel);
+        }
+    }
+
     #[inline]
     fn clear(&self, bits: usize, seen: Seen) {
         let mut word = seen.0;

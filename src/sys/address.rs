@@ -26,7 +26,7 @@ pub(crate) struct RawAddr {
 
 impl RawAddr {
     /// Room for an address that the kernel writes.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         // SAFETY: all zeroes is a valid sockaddr_storage (family AF_UNSPEC): it holds integers and byte arrays.
         Self { storage: unsafe { mem::zeroed() }, len: mem::size_of::<libc::sockaddr_storage>() as socklen_t }
     }

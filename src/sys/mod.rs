@@ -21,5 +21,7 @@ pub(crate) mod signal;
 pub(crate) mod socket;
 #[cfg(all(not(loom), any(target_os = "linux", target_os = "android")))]
 pub(crate) mod transfer;
+#[cfg(all(not(loom), feature = "io-uring", target_os = "linux"))]
+pub(crate) mod uring;
 #[cfg(not(loom))]
 pub(crate) mod valgrind;

@@ -41,9 +41,9 @@ fn checked_len(result: isize) -> io::Result<usize> {
 
 /// Flags of a socket's kind that the kernel sets as it makes the descriptor: non-blocking, and closed by `exec`.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd"))]
-const NEW: c_int = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+pub(crate) const NEW: c_int = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd")))]
-const NEW: c_int = 0;
+pub(crate) const NEW: c_int = 0;
 
 /// A new TCP or UDP socket of the address's family.
 pub(crate) fn inet(addr: &SocketAddr, kind: c_int) -> io::Result<OwnedFd> {

@@ -14,7 +14,6 @@ use crate::{
         macros::{common_methods, descriptor_traits},
         socket::Socket,
     },
-    runtime::readiness::Direction,
     sys::socket,
 };
 
@@ -79,7 +78,7 @@ impl UnixListener {
     /// # Cancellation
     /// While it waits; no connection is lost.
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (fd, addr) = self.0.perform(Direction::Read, |_| false, socket::accept)?;
+        let (fd, addr) = self.0.accept()?;
         Ok((UnixStream::new(fd), addr.unix()?))
     }
 
