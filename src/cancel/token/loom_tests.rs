@@ -147,9 +147,9 @@ fn loom_two_that_cancel_share_the_regions() {
 }
 
 /// One region in another, told one after the other: the thread comes out of both. The inner one may end by itself meanwhile, and the
-/// outer one then has another place in the list. Preemption bound 4.
+/// outer one then has another place in the list. Preemption bound 3.
 fn nested_regions_are_told(inner: fn()) {
-    model(4, move || {
+    model(3, move || {
         let token = CancelToken::new();
         let cancellers = [(); 2].map(|()| spawn(&token, CancelToken::cancel));
         let outer = token.run_until_cancelled(|| {
