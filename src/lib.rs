@@ -198,6 +198,9 @@ mod task {
     pub(crate) mod wake;
 }
 #[cfg(all(loom, test))]
+#[path = "future/model.rs"]
+mod future;
+#[cfg(all(loom, test))]
 mod thread {
     pub(crate) use crate::runtime::exact::{panicking, panicking_by_panic};
 }

@@ -285,3 +285,26 @@ a_future_that_goes_holds_up_nobody!(
     // SAFETY: it waited there.
     |channel: &Zero<_>, polled: &Polled| unsafe { channel.abandon_recv(polled) }
 );
+
+a_future_that_goes_holds_up_nobody!(
+    loom_a_future_that_leaves_a_ring_holds_up_nobody,
+    Buffered::new(Ring::new(1)),
+    // SAFETY: it waited there.
+    |channel: &Buffered<_>, polled: &Polled| unsafe { channel.abandon(polled, channel.receivers()) }
+);
+
+/// One that waits and one that does not: whoever gets the message, the next is for the other.
+#[test]
+fn loom_one_who_tries_and_one_who_waits_get_a_message_each() {
+    model(|| {
+        let channel = Arc::new(Buffered::new(Ring::new(1)));
+        let waits = spawn(&channel, |channel| channel.recv(None));
+        let tries = spawn(&channel, |channel| channel.try_recv());
+        sent(channel.send(1, None));
+        let got = tries.join().unwrap();
+        if got.is_ok() {
+            sent(channel.send(2, None));
+        }
+        assert!(matches!((got, waits.join().unwrap()), (Err(_), Ok(1)) | (Ok(1), Ok(2))));
+    });
+}

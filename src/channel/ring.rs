@@ -25,11 +25,11 @@
 //!    has to list oneself.
 
 use super::queue::{Apart, Popped, Queue, Refused, Reserved};
-use crate::primitive::{AtomicUsize, Ordering, UnsafeCell, pause};
+use crate::primitive::{AtomicUsize, Awaited, Ordering, UnsafeCell};
 use std::mem::MaybeUninit;
 
 struct Slot<T> {
-    stamp: AtomicUsize,
+    stamp: Awaited,
     message: UnsafeCell<MaybeUninit<T>>,
 }
 
@@ -52,7 +52,7 @@ impl<T> Ring<T> {
     /// If the capacity is zero.
     pub(crate) fn new(capacity: usize) -> Self {
         assert_ne!(capacity, 0, "a ring has room");
-        let slot = |index| Slot { stamp: AtomicUsize::new(index), message: UnsafeCell::new(MaybeUninit::uninit()) };
+        let slot = |index| Slot { stamp: Awaited::new(index), message: UnsafeCell::new(MaybeUninit::uninit()) };
         Self {
             head: Apart::new(AtomicUsize::new(0)),
             tail: Apart::new(AtomicUsize::new(0)),
@@ -106,7 +106,8 @@ impl<T> Ring<T> {
             if tail & self.gone != 0 {
                 return Err(Refused::Disconnected(()));
             }
-            let stamp = self.slots[self.index(tail)].stamp.load(Ordering::Acquire);
+            let slot = &self.slots[self.index(tail)];
+            let stamp = slot.stamp.load(Ordering::Acquire);
             if stamp == tail {
                 let next = self.after(tail);
                 match self.tail.compare_exchange_weak(tail, next, Ordering::SeqCst, Ordering::Relaxed) {
@@ -126,7 +127,7 @@ impl<T> Ring<T> {
             // A receiver is about to leave the slot, or the tail is an old one.
             let now = self.tail.load(Ordering::Relaxed);
             if now == tail {
-                pause(&mut turn);
+                slot.stamp.pause(stamp, &mut turn);
             }
             tail = now;
         }
@@ -181,7 +182,7 @@ impl<T> Queue for Ring<T> {
             // A sender is about to fill the slot, or the head is an old one.
             let now = self.head.load(Ordering::Relaxed);
             if now == head {
-                pause(&mut turn);
+                slot.stamp.pause(stamp, &mut turn);
             }
             head = now;
         }

@@ -48,6 +48,10 @@ use std::{sync::TryLockError, time::Instant};
 #[cfg(all(loom, test))]
 pub(crate) mod models;
 
+#[cfg_attr(loom, path = "awaited/model.rs")]
+mod awaited;
+pub(crate) use awaited::Awaited;
+
 #[cfg(not(loom))]
 mod cell {
     /// `std::cell::UnsafeCell` with loom's closure-taking face.

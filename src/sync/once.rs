@@ -76,6 +76,7 @@ impl Drop for Running<'_> {
 }
 
 /// A fresh [`Once`]. See [`std::sync::ONCE_INIT`].
+#[cfg(not(loom))]
 #[deprecated(note = "use `Once::new()`, as with std")]
 #[allow(clippy::declare_interior_mutable_const, reason = "as std's")]
 pub const ONCE_INIT: Once = Once::new();

@@ -114,6 +114,65 @@ fn loom_a_region_that_ends_as_the_token_is_cancelled_is_not_touched_afterwards()
     });
 }
 
+/// Its thread is woken after the lock was released, when the region may have ended, and the thread waits for something else: that wait goes
+/// on until it is granted. Preemption bound 4.
+#[test]
+fn loom_a_wake_that_comes_after_its_region_has_ended_ends_no_other_wait() {
+    model(4, || {
+        let (token, later) = (CancelToken::new(), CancelToken::new());
+        let canceller = spawn(&token, CancelToken::cancel);
+        let other = spawn(&later, CancelToken::cancel);
+        let _ = token.run_until_cancelled(|| ());
+        later.wait();
+        assert_left(&later);
+        canceller.join().unwrap();
+        other.join().unwrap();
+        assert_left(&token);
+    });
+}
+
+/// A second call takes what the first has not come to; each region is told, once. Preemption bound 3.
+#[test]
+fn loom_two_that_cancel_share_the_regions() {
+    model(3, || {
+        let token = CancelToken::new();
+        let cancellers = [(); 2].map(|()| spawn(&token, CancelToken::cancel));
+        let other = spawn(&token, |token| token.run_until_cancelled(wait_for_ever).is_err());
+        assert!(token.run_until_cancelled(wait_for_ever).is_err());
+        assert!(other.join().unwrap());
+        cancellers.into_iter().for_each(|canceller| canceller.join().unwrap());
+        assert!(token.0.lock().regions.is_empty());
+        assert_left(&token);
+    });
+}
+
+/// One region in another, told one after the other: the thread comes out of both. The inner one may end by itself meanwhile, and the
+/// outer one then has another place in the list. Preemption bound 3.
+fn nested_regions_are_told(inner: fn()) {
+    model(3, move || {
+        let token = CancelToken::new();
+        let cancellers = [(); 2].map(|()| spawn(&token, CancelToken::cancel));
+        let outer = token.run_until_cancelled(|| {
+            let _ = token.run_until_cancelled(inner);
+            wait_for_ever();
+        });
+        assert!(outer.is_err());
+        cancellers.into_iter().for_each(|canceller| canceller.join().unwrap());
+        assert!(token.0.lock().regions.is_empty());
+        assert_left(&token);
+    });
+}
+
+#[test]
+fn loom_a_region_in_another_is_told_and_so_is_the_other() {
+    nested_regions_are_told(wait_for_ever);
+}
+
+#[test]
+fn loom_a_region_is_told_as_one_inside_of_it_ends() {
+    nested_regions_are_told(|| ());
+}
+
 /// Made before the cancellation, during it or after it, and another cancels it at the same time.
 #[test]
 fn loom_a_child_is_cancelled_with_its_parent_in_any_order() {

@@ -4,10 +4,12 @@
 //! A cancellation unwinds here as it does outside of models, but no destructor that it runs may touch anything of loom's: all threads of
 //! a model share one OS thread, so a switch in the middle would have the others find `std::thread::panicking` true, and poison loom's locks.
 
-use crate::primitive::{Condvar, Mutex, MutexGuard, lock, thread_local};
+use crate::primitive::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, lock, thread_local};
 use std::{
-    cell::Cell,
+    any::Any,
+    cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    ptr,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -22,6 +24,9 @@ pub(crate) struct Parker {
 struct State {
     woken: bool,
     interrupted: bool,
+    /// It is worth looking whether there is something to raise, as `wake::CANCEL` says.
+    looks: bool,
+    /// The whole thread is cancelled.
     cancelled: bool,
 }
 
@@ -37,6 +42,8 @@ thread_local! {
     /// Of no interest to other threads, so loom need not know of it.
     static UNWINDS: Cell<Unwinds> = Cell::new(Unwinds::No);
     static MASKS: Cell<usize> = Cell::new(0);
+    /// The parts of its run that have a cancellation of their own, outermost first, by what says that they are cancelled.
+    static PARTS: RefCell<Vec<*const AtomicBool>> = RefCell::new(Vec::new());
     static CURRENT: Arc<Parker> = Arc::new(Parker { state: Mutex::new(State::default()), changed: Condvar::new() });
 }
 
@@ -58,13 +65,63 @@ impl Parker {
 
     /// Cancels the thread: ends its present wait, or its next one, that is not masked.
     pub(crate) fn cancel(&self) {
-        self.lock().cancelled = true;
+        let mut state = self.lock();
+        (state.cancelled, state.looks) = (true, true);
+        drop(state);
         self.changed.notify_one();
     }
 
-    /// Takes the cancellation back.
-    pub(crate) fn uncancel(&self) {
-        self.lock().cancelled = false;
+    /// Has the thread look whether a part of it is cancelled, in its present wait, or its next one, that is not masked.
+    pub(crate) fn wake_to_look(&self) {
+        self.lock().looks = true;
+        self.changed.notify_one();
+    }
+}
+
+/// What is to unwind: as far as a part, by its address, or the whole thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Part(usize),
+    Thread,
+}
+
+impl Target {
+    fn part(part: &AtomicBool) -> Self {
+        Self::Part(ptr::from_ref(part).addr())
+    }
+
+    /// The current thread's, if anything of it is cancelled.
+    fn of(state: &State) -> Option<Self> {
+        if state.cancelled {
+            return Some(Self::Thread);
+        }
+        PARTS.with(|parts| {
+            let parts = parts.borrow();
+            // SAFETY: they are there until they are closed.
+            let mut parts = parts.iter().map(|part| unsafe { &**part });
+            parts.find(|part| part.load(Ordering::Acquire)).map(Self::part)
+        })
+    }
+}
+
+/// From now on a part of the current thread's run can be cancelled alone, inside of those that were opened before. It stays where it is until
+/// it is closed.
+pub(crate) fn open_part(cancelled: &AtomicBool) {
+    PARTS.with(|parts| parts.borrow_mut().push(cancelled));
+}
+
+/// Ends what was opened last.
+pub(crate) fn close_part() {
+    PARTS.with(|parts| parts.borrow_mut().pop());
+}
+
+/// None if the unwind was to end here: at this part, or at the end of the thread. All others go on.
+pub(crate) fn settle<R>(result: Result<R, Box<dyn Any + Send>>, part: Option<&AtomicBool>) -> Option<R> {
+    let here = part.map_or(Target::Thread, Target::part);
+    match result {
+        Ok(value) => Some(value),
+        Err(payload) if payload.downcast_ref() == Some(&here) => None,
+        Err(payload) => resume_unwind(payload),
     }
 }
 
@@ -88,7 +145,7 @@ pub(crate) fn now() -> Instant {
 
 /// Runs `f` in the current thread; none if it is cancelled in it.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(f)).ok()
+    settle(catch_unwind(AssertUnwindSafe(f)), None)
 }
 
 /// Does what an unwind would do.
@@ -204,21 +261,25 @@ impl<'a> Current<'a> {
 
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> Ended {
         let masked = MASKS.with(Cell::get) > 0;
-        self.wait_or(|state| match state {
-            State { cancelled: true, .. } if !masked => Some(Ended::Cancelled),
-            State { interrupted: true, .. } if deadline.is_some() => Some(Ended::TimedOut),
-            _ => None,
+        self.wait_or(|state| {
+            if state.looks && !masked {
+                if Target::of(state).is_some() {
+                    return Some(Ended::Cancelled);
+                }
+                state.looks = false;
+            }
+            (state.interrupted && deadline.is_some()).then_some(Ended::TimedOut)
         })
     }
 
-    fn wait_or(&self, other: impl Fn(&State) -> Option<Ended>) -> Ended {
+    fn wait_or(&self, other: impl Fn(&mut State) -> Option<Ended>) -> Ended {
         let mut state = self.parker.lock();
         loop {
             if state.woken {
                 state.woken = false;
                 return Ended::Woken;
             }
-            if let Some(ended) = other(&state) {
+            if let Some(ended) = other(&mut state) {
                 return ended;
             }
             state = self.parker.changed.wait(state).unwrap();
@@ -230,6 +291,7 @@ impl<'a> Current<'a> {
     }
 
     pub(crate) fn raise(&self) -> ! {
-        resume_unwind(Box::new(()))
+        let target = Target::of(&self.parker.lock());
+        resume_unwind(Box::new(target.expect("something is cancelled")))
     }
 }
