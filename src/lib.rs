@@ -34,7 +34,8 @@
 //! - [`channel`] has crossbeam-channel's names and signatures: channels, and `select!`.
 //! - [`net`] has [`std::net`]'s TCP and UDP types, and those of [`std::os::unix::net`]; and a
 //!   [`Server`](net::Server) of connections.
-//! - [`io`] has `Watched`, which waits for any other descriptor, pipes, standard input and output, and copying between streams.
+//! - [`io`] has [`std::io`]'s names, pipes, standard input and output and copying between streams among them, and `Watched`, which
+//!   waits for any other descriptor.
 //! - [`fs`] has [`std::fs`]'s functions and files, [`process`] has [`std::process`]'s commands, [`signal`] waits for signals.
 //! - [`Runtime`] is a set of workers as a value. Programs that make none use a default one, which starts by itself.
 //! - [`thread::blocking`] is for calls that block the OS thread: other libraries' sockets and files, long computations.

@@ -128,7 +128,7 @@ fn join_tells_cancelled_from_panicked() {
     cancelled.thread().cancel();
     let payload = cancelled.join().unwrap_err();
     let reason = payload.downcast_ref::<Cancelled>().unwrap();
-    assert_eq!(reason.to_string(), "the thread was cancelled");
+    assert_eq!(reason.to_string(), "cancelled");
     let _: &dyn std::error::Error = reason;
 }
 

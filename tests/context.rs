@@ -91,3 +91,24 @@ fn a_value_for_a_part_ends_with_it_however_it_ends() {
         assert_eq!(NUMBER.get(), 8);
     });
 }
+
+#[test]
+fn a_blocking_call_has_its_callers_values_and_leaves_none_behind() {
+    on_each_kind(|| {
+        NUMBER.set(1);
+        let seen = thread::blocking(|| {
+            let seen = (NUMBER.get(), thread::spawn(|| NUMBER.get()).join().unwrap());
+            NUMBER.set(2);
+            seen
+        });
+        assert_eq!((seen, NUMBER.get()), ((1, 1), 2));
+        assert_eq!(NUMBER.scope(3, || thread::blocking(|| NUMBER.get())), 3);
+        assert!(std::panic::catch_unwind(|| thread::blocking(|| std::panic::resume_unwind(Box::new(())))).is_err());
+        assert_eq!(NUMBER.get(), 2);
+    });
+    sinew::run(|| {
+        thread::blocking(|| NUMBER.set(4));
+        let other = std::thread::spawn(|| sinew::spawn(|| thread::blocking(|| NUMBER.get())).join().unwrap());
+        assert_eq!((NUMBER.get(), other.join().unwrap()), (4, -1));
+    });
+}

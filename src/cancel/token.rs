@@ -38,6 +38,7 @@ use std::{
 /// }
 /// ```
 #[derive(Clone, Default)]
+#[doc(alias = "CancellationToken")]
 pub struct CancelToken(Arc<Inner>);
 
 #[derive(Default)]

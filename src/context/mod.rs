@@ -35,6 +35,7 @@ use std::{
 /// assert_eq!(child.join().unwrap(), "alice");
 /// assert_eq!(USER.get(), "alice");
 /// ```
+#[doc(alias = "task_local", alias = "ContextVar")]
 pub struct Var<T: 'static> {
     default: fn() -> T,
     /// So that no two have one address.

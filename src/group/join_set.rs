@@ -33,6 +33,9 @@ use std::{
 ///     numbers.push(result.unwrap());
 /// }
 /// assert_eq!(numbers, [1, 20]);
+///
+/// let squares: JoinSet<i32> = (1..4).map(|number| move || number * number).collect();
+/// assert_eq!(squares.join_all().into_iter().map(Result::unwrap).sum::<i32>(), 14);
 /// ```
 pub struct JoinSet<T> {
     handles: HashMap<u64, JoinHandle<T>>,
@@ -171,6 +174,7 @@ impl<T> JoinSet<T> {
     }
 
     /// Cancels all; they are still to be taken.
+    #[doc(alias = "abort_all")]
     pub fn cancel_all(&self) {
         self.handles.values().for_each(JoinHandle::cancel);
     }
@@ -179,6 +183,38 @@ impl<T> JoinSet<T> {
 impl<T> Default for JoinSet<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<F, T> FromIterator<F> for JoinSet<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    /// Spawns a thread for each closure.
+    ///
+    /// # Panics
+    /// As [`spawn`](JoinSet::spawn).
+    fn from_iter<I: IntoIterator<Item = F>>(closures: I) -> Self {
+        let mut set = Self::new();
+        set.extend(closures);
+        set
+    }
+}
+
+impl<F, T> Extend<F> for JoinSet<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    /// Spawns a thread for each closure.
+    ///
+    /// # Panics
+    /// As [`spawn`](JoinSet::spawn).
+    fn extend<I: IntoIterator<Item = F>>(&mut self, closures: I) {
+        for closure in closures {
+            self.spawn(closure);
+        }
     }
 }
 

@@ -84,6 +84,15 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
 
 impl<E: fmt::Debug + fmt::Display> std::error::Error for GroupError<E> {}
 
+impl<E> IntoIterator for GroupError<E> {
+    type Item = E;
+    type IntoIter = std::vec::IntoIter<E>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.errors.into_iter()
+    }
+}
+
 /// Runs `f` with a group, in which it may spawn threads that borrow from outside, and waits until all of them have ended.
 ///
 /// An error, of a thread or of `f` itself, cancels the other threads and `f`. All are awaited, and what they still report is added.
@@ -112,6 +121,7 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for GroupError<E> {}
 /// });
 /// assert_eq!(result.unwrap_err().errors().len(), 1);
 /// ```
+#[doc(alias = "errgroup", alias = "nursery", alias = "try_join")]
 pub fn group<'env, T, E, F>(f: F) -> Result<T, GroupError<E>>
 where
     F: for<'scope> FnOnce(&TaskGroup<'scope, 'env, E>) -> Result<T, E>,
@@ -164,7 +174,7 @@ where
 }
 
 impl<'scope, 'env, E: Send + 'env> TaskGroup<'scope, 'env, E> {
-    /// Spawns a thread in the group. The handle gives none if the thread failed, panicked or was cancelled with the group; it need not be
+    /// Spawns a thread in the group. The handle gives [`None`] if the thread failed, panicked or was cancelled with the group; it need not be
     /// joined. A thread that is cancelled for itself is no failure: the group goes on, and the handle gives [`Cancelled`].
     ///
     /// In a group that is cancelled the closure is dropped and never runs.

@@ -2,7 +2,7 @@
 //!
 //! [`Watched`] makes green threads wait for whatever can be polled: pipes, terminals, `eventfd`, `timerfd`, `inotify`,
 //! other libraries' sockets. The types of [`net`](crate::net) are built on it. The traits are std's: all of `std::io` works
-//! with these types.
+//! with these types, and what never waits by itself is re-exported, so that `use sinew::io` replaces `use std::io`.
 
 mod both_ways;
 pub(crate) mod cast;
@@ -19,6 +19,11 @@ pub(crate) use copy::Endpoint;
 pub use copy::copy;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use split::{ReadHalf, ShutdownWrite, WriteHalf, split};
+pub use std::io::{
+    BufRead, BufReader, BufWriter, Bytes, Chain, Cursor, Empty, Error, ErrorKind, IntoInnerError, IoSlice, IoSliceMut,
+    IsTerminal, LineWriter, Lines, Read, Repeat, Result, Seek, SeekFrom, Sink, Split, Take, Write, empty, prelude,
+    read_to_string, repeat, sink,
+};
 pub use stdin::{Stdin, StdinLock, stdin};
 pub use stdout::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};
 pub use timeout::Timeout;

@@ -185,6 +185,7 @@ impl<L: Listener> Server<L> {
     ///
     /// # Panics
     /// If `count` is 0.
+    #[track_caller]
     pub fn max_connections(mut self, count: usize) -> Self {
         assert!(count != 0, "a server needs room for a connection");
         self.most = count.min(Semaphore::MAX_PERMITS);

@@ -6,7 +6,12 @@
 use super::{children::current, wait, worker::Worker};
 use crate::{
     primitive::{AtomicUsize, Ordering},
-    task::{Task, cancel::Mask, wake},
+    task::{
+        Task,
+        cancel::Mask,
+        vars::{self, Lent},
+        wake,
+    },
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::{
@@ -55,6 +60,8 @@ struct Call<F, T> {
     closure: ManuallyDrop<F>,
     result: Option<Result<T, Box<dyn Any + Send>>>,
     waiter: NonNull<Task>,
+    /// The caller's context values: the closure has them, and what it sets is the caller's.
+    vars: Lent,
 }
 
 unsafe fn run<F: FnOnce() -> T, T>(call: NonNull<()>) {
@@ -62,7 +69,16 @@ unsafe fn run<F: FnOnce() -> T, T>(call: NonNull<()>) {
     unsafe {
         let call = call.cast::<Call<F, T>>().as_ptr();
         let closure = ManuallyDrop::take(&mut (*call).closure);
+        if !(*call).vars.is_empty() {
+            current().as_ref().extra().vars.exchange_all(&mut (*call).vars);
+        }
         (*call).result = Some(catch_unwind(AssertUnwindSafe(closure)));
+        // This thread has none of its own, so that those of one call do not come to the next.
+        if vars::in_use()
+            && let Some(extra) = current().as_ref().try_extra()
+        {
+            extra.vars.exchange_all(&mut (*call).vars);
+        }
         let waiter = (*call).waiter;
         wait::wake(waiter, wake::EXACT);
     }
@@ -176,11 +192,13 @@ pub(crate) fn blocking<T: Send, F: FnOnce() -> T + Send>(f: F) -> T {
     let Some((worker, task)) = Worker::current().and_then(|worker| Some((worker, worker.current_task()?))) else {
         return f();
     };
-    let mut call = Call { closure: ManuallyDrop::new(f), result: None, waiter: current() };
+    let vars = if vars::in_use() { lend(task) } else { Lent::default() };
+    let mut call = Call { closure: ManuallyDrop::new(f), result: None, waiter: current(), vars };
     let job = Job { call: NonNull::from(&mut call).cast(), run: run::<F, T> };
     let mask = Mask::new(task);
     if worker.runtime().blocking.submit(job) {
         wait::wait(wake::EXACT);
+        take_back(task, call.vars);
         drop(mask);
         match call.result.take() {
             Some(Ok(result)) => result,
@@ -188,8 +206,20 @@ pub(crate) fn blocking<T: Send, F: FnOnce() -> T + Send>(f: F) -> T {
             None => unreachable!("the exact wake comes after the result"),
         }
     } else {
+        take_back(task, call.vars);
         drop(mask);
         // No OS thread can be had: blocking this worker is all that is left.
         ManuallyDrop::into_inner(call.closure)()
+    }
+}
+
+#[cold]
+fn lend(task: &Task) -> Lent {
+    task.try_extra().map(|extra| extra.vars.lend()).unwrap_or_default()
+}
+
+fn take_back(task: &Task, lent: Lent) {
+    if !lent.is_empty() {
+        task.extra().vars.take_back(lent);
     }
 }

@@ -105,8 +105,8 @@ impl fmt::Debug for Cancelled {
 impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
-            None => f.write_str("the thread was cancelled"),
-            Some(reason) => write!(f, "the thread was cancelled: {reason}"),
+            None => f.write_str("cancelled"),
+            Some(reason) => write!(f, "cancelled: {reason}"),
         }
     }
 }

@@ -27,6 +27,16 @@ struct Node {
     next: Option<Arc<Node>>,
 }
 
+/// A thread's values on their way to an OS thread that works for it, and back.
+#[derive(Default)]
+pub(crate) struct Lent(Option<Arc<Node>>);
+
+impl Lent {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 /// One thread's values.
 #[derive(Default)]
 pub(crate) struct Vars {
@@ -66,6 +76,23 @@ impl Vars {
         // Only now: what a value's destructor does is not ours to know.
         drop(replaced);
         before
+    }
+
+    /// Takes the values away, for a while in which nobody asks for them here.
+    pub(crate) fn lend(&self) -> Lent {
+        Lent(self.first.take())
+    }
+
+    /// Has them back, as they have become.
+    pub(crate) fn take_back(&self, lent: Lent) {
+        if !self.closed.get() {
+            self.first.replace(lent.0);
+        }
+    }
+
+    /// Exchanges the values for those of another thread.
+    pub(crate) fn exchange_all(&self, lent: &mut Lent) {
+        std::mem::swap(&mut *self.first.borrow_mut(), &mut lent.0);
     }
 
     /// The same values, for a child.

@@ -107,6 +107,7 @@ pub(super) unsafe fn spawn_raw<F: FnOnce() -> T, T>(f: F, wishes: Wishes) -> io:
 ///     scope.spawn(|| handle.is_finished());
 /// });
 /// ```
+#[track_caller]
 pub fn spawn_local<F, T>(f: F) -> LocalJoinHandle<T>
 where
     F: FnOnce() -> T + 'static,
@@ -115,6 +116,7 @@ where
     spawn_local_with(Wishes::NONE, f).unwrap_or_else(|error| failed(error))
 }
 
+#[track_caller]
 fn spawn_local_with<F, T>(wishes: Wishes, f: F) -> io::Result<LocalJoinHandle<T>>
 where
     F: FnOnce() -> T + 'static,
@@ -175,7 +177,8 @@ impl Builder {
     /// nothing; nor does it follow a deadline that is moved later.
     ///
     /// A thread whose time is up is cancelled: it unwinds at its next suspension, and [`join`](JoinHandle::join) gives
-    /// [`Cancelled`]. If its time is up before it starts, its closure is dropped and never runs.
+    /// [`Cancelled`]. If its time is up before it starts, its closure is dropped and never runs. The deadline lies around the whole
+    /// closure, as a [`timeout`](crate::time::timeout) would: a [`catch`](crate::cancel::catch) inside does not acknowledge it.
     ///
     /// # Examples
     /// ```

@@ -85,6 +85,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Asks the thread to end. See [`Thread::cancel`]; a [`join`](Self::join) afterwards waits until it has.
+    #[doc(alias = "abort")]
     pub fn cancel(&self) {
         self.thread().cancel();
     }
@@ -98,6 +99,7 @@ impl<T> JoinHandle<T> {
     /// drop(waiter);
     /// assert_eq!(thread.cancelling(), 1);
     /// ```
+    #[doc(alias = "AbortOnDropHandle")]
     pub fn cancel_on_drop(self) -> CancelOnDrop<Self> {
         CancelOnDrop::new(self)
     }
@@ -261,11 +263,13 @@ impl<T> LocalJoinHandle<T> {
     }
 
     /// Asks the thread to end. See [`Thread::cancel`]; a [`join`](Self::join) afterwards waits until it has.
+    #[doc(alias = "abort")]
     pub fn cancel(&self) {
         self.thread().cancel();
     }
 
     /// Has the thread cancelled if the handle is dropped. See [`JoinHandle::cancel_on_drop`].
+    #[doc(alias = "AbortOnDropHandle")]
     pub fn cancel_on_drop(self) -> CancelOnDrop<Self> {
         CancelOnDrop::new(self)
     }

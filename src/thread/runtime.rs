@@ -69,7 +69,9 @@ where
 
 /// Runs `f` on the runtime's pool of OS threads and suspends the current thread until it is done: for calls that block.
 ///
-/// `f` may borrow. On an OS thread that is no worker, and inside another `blocking`, `f` simply runs in place.
+/// `f` may borrow, and has the caller's [context](crate::context); what it sets there is the caller's. A
+/// [`thread_local!`](crate::thread_local) of this crate it has not: that is the pool's thread's. On an OS thread that is no worker, and
+/// inside another `blocking`, `f` simply runs in place.
 ///
 /// # Panics
 /// With the panic of `f`.
@@ -89,6 +91,7 @@ where
 /// let here = std::rc::Rc::new(1);
 /// sinew::thread::blocking(|| println!("{here}"));
 /// ```
+#[doc(alias = "spawn_blocking", alias = "block_in_place")]
 pub fn blocking<F, T>(f: F) -> T
 where
     F: FnOnce() -> T + Send,

@@ -106,6 +106,9 @@ impl Sub for Instant {
 /// Moves a [paused](super#a-clock-for-tests) clock on by so much, and lets what is due by then run, as far as it comes without more time
 /// passing. Threads that do so at the same time move it by the sum. What other workers have to run is not waited for.
 ///
+/// A thread that was just spawned has not started, and would begin its sleep after the move: let it start by
+/// [`yield_now`](crate::yield_now()) first.
+///
 /// # Panics
 /// Outside of a runtime with a paused clock, or if that is moved on by more than five centuries in all.
 ///
@@ -121,13 +124,24 @@ impl Sub for Instant {
 ///     let start = Instant::now();
 ///     time::advance(Duration::from_secs(5));
 ///     assert_eq!(start.elapsed(), Duration::from_secs(5));
+///
+///     let sleeper = sinew::spawn(|| time::sleep(Duration::from_secs(2)));
+///     sinew::yield_now();
+///     time::advance(Duration::from_secs(1));
+///     assert!(!sleeper.is_finished());
+///     time::advance(Duration::from_secs(1));
+///     assert!(sleeper.is_finished());
 /// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[track_caller]
 pub fn advance(duration: Duration) {
     let worker = Worker::current().filter(|worker| worker.runtime().clock.is_paused());
-    let runtime = worker.expect("only a paused clock can be moved").runtime();
+    let worker =
+        worker.expect("only a paused clock can be moved: in a thread of a runtime built with `start_paused(true)`");
+    let runtime = worker.runtime();
     assert!(runtime.advance_clock(duration), "a paused clock can be moved on by five centuries in all");
+    // In the first yield the timers are looked at; what they wake is queued behind this thread, and runs in the second.
+    crate::yield_now();
     crate::yield_now();
 }
