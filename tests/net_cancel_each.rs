@@ -1,4 +1,4 @@
-//! The outside world's calls, ended at every suspension that occurs: see `harness::driven`. Besides, no descriptor may be left, and
+//! The network's calls, ended at every suspension that occurs: see `harness::driven`. Besides, no descriptor may be left, and
 //! what the other side wrote is there to be read, but for what a call says that it took.
 
 mod common;
@@ -6,75 +6,36 @@ mod harness;
 
 use common::unix::Place;
 use harness::{
-    driven::{Case, On, count, run_on},
-    entries, wait_until,
+    OnDrop,
+    driven::{Case, On, count, run_leaving_nothing},
+    ledger::{Keeps, Ledger},
+    wait_until,
 };
 use sinew::{
+    cancel::CancelToken,
+    fs::File,
     io::{Watched, copy, copy_bidirectional},
     net::{
-        TcpListener, TcpStream, UdpSocket, lookup_host,
+        Server, TcpListener, TcpStream, UdpSocket, lookup_host,
         unix::{UnixDatagram, UnixListener, UnixStream},
     },
+    thread,
     time::timeout,
 };
 use std::{
     io::{self, PipeReader, PipeWriter, Read, Write},
     net::SocketAddr,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-/// Runs a case while no other test of this file runs, and looks at the process's descriptors before and after.
+/// On one, two and eight workers, and on an OS thread.
 fn run<S: Send + Sync>(case: &Case<S>) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    // What is made once and stays: the default runtime, and what the C library keeps for lookups.
-    sinew::run(|| sinew::sleep(Duration::from_millis(20)));
-    let _ = std::net::ToSocketAddrs::to_socket_addrs("localhost:1");
-    let before = entries("/proc/self/fd");
-    run_on(case, On::BothKinds);
-    wait_until(|| entries("/proc/self/fd") <= before);
-}
-
-/// Bytes unlike each other, and what was got of them.
-struct Ledger {
-    next: AtomicU8,
-    got: Mutex<Vec<u8>>,
-}
-
-impl Ledger {
-    fn new() -> Self {
-        Self { next: AtomicU8::new(1), got: Mutex::default() }
-    }
-
-    fn fresh<const N: usize>(&self) -> [u8; N] {
-        std::array::from_fn(|_| self.next.fetch_add(1, Ordering::SeqCst))
-    }
-
-    fn got(&self, bytes: &[u8]) {
-        self.got.lock().unwrap().extend_from_slice(bytes);
-    }
-
-    /// Everything came once, `rest` included.
-    fn check(&self, rest: &[u8]) {
-        let mut all = self.got.lock().unwrap();
-        all.extend_from_slice(rest);
-        all.sort_unstable();
-        assert_eq!(*all, (1..self.next.load(Ordering::SeqCst)).collect::<Vec<_>>());
-    }
-}
-
-/// A buffer to be filled from the front. Dropped, it says what came into it, however that ended.
-struct Keeps<'a, const N: usize>(&'a Ledger, [u8; N]);
-
-impl<const N: usize> Drop for Keeps<'_, N> {
-    fn drop(&mut self) {
-        let length = self.1.iter().position(|&byte| byte == 0).unwrap_or(N);
-        self.0.got(&self.1[..length]);
-    }
+    run_leaving_nothing(case, On::BothKinds, &[1, 2, 8]);
 }
 
 /// Somebody to read from, and somebody to write there.
@@ -117,15 +78,25 @@ fn pipe() -> (Watched<PipeReader>, PipeWriter) {
     (Watched::new(reader).unwrap(), writer)
 }
 
+/// A pipe as a file.
+fn file() -> (File, PipeWriter) {
+    let (reader, writer) = io::pipe().unwrap();
+    (File::from(OwnedFd::from(reader)), writer)
+}
+
 macro_rules! reads {
-    ($($name:ident: $reader:ty, $writer:ty, $make:expr;)+) => {$(
+    ($($name:ident: $reader:ty, $writer:ty, $make:expr, $workers:expr;)+) => {$(
         mod $name {
             use super::*;
 
             type State = Reads<$reader, $writer>;
 
             const STEPS: &[fn(&State)] =
-                &[|_| (), |_| (), State::put, State::put, |_| (), State::put, State::put, State::end];
+                &[|_| (), |_| (), State::put, State::put, State::put, State::put, State::end];
+
+            fn run(case: &Case<State>) {
+                run_leaving_nothing(case, On::BothKinds, &$workers);
+            }
 
             fn rest(state: &State, _: usize) {
                 let mut rest = Vec::new();
@@ -195,9 +166,10 @@ macro_rules! reads {
 }
 
 reads! {
-    tcp_stream: TcpStream, std::net::TcpStream, tcp;
-    unix_stream: UnixStream, std::os::unix::net::UnixStream, unix;
-    watched_pipe: Watched<PipeReader>, PipeWriter, pipe;
+    tcp_stream: TcpStream, std::net::TcpStream, tcp, [1, 2, 8];
+    unix_stream: UnixStream, std::os::unix::net::UnixStream, unix, [1];
+    watched_pipe: Watched<PipeReader>, PipeWriter, pipe, [2];
+    pipe_as_file: File, PipeWriter, file, [1];
 }
 
 #[test]
@@ -273,6 +245,223 @@ fn a_write_that_was_ended_has_written_nothing() {
                 state.drain();
                 state.read.load(Ordering::SeqCst) == state.written.load(Ordering::SeqCst)
             });
+        },
+    });
+}
+
+/// An address that leaves handshakes without an answer: the queue of its listener is full. The system asks again only after a second,
+/// so a test does not wait until there is room.
+fn silent() -> SocketAddr {
+    static SILENT: OnceLock<(std::net::TcpListener, Vec<std::net::TcpStream>)> = OnceLock::new();
+    let (listener, _) = SILENT.get_or_init(|| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        least_queue(&listener);
+        let address = listener.local_addr().unwrap();
+        let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+        let streams = std::iter::from_fn(connect).collect();
+        (listener, streams)
+    });
+    listener.local_addr().unwrap()
+}
+
+/// Has a listener queue as few connections as can be.
+fn least_queue(listener: &impl AsRawFd) {
+    // SAFETY: two integers.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+}
+
+#[test]
+fn a_connect_with_a_time_limit_leaves_nothing() {
+    silent();
+    run_leaving_nothing(
+        &Case::<()> {
+            name: "connect_timeout",
+            new: || (),
+            operation: |(), successes, limit| {
+                let limit = limit.unwrap_or(Duration::from_millis(4));
+                let error = TcpStream::connect_timeout(&silent(), limit).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                count(successes);
+            },
+            steps: &[|()| (), |()| (), |()| ()],
+            check: |(), successes| assert!(successes >= 1),
+        },
+        On::BothKinds,
+        &[1, 2],
+    );
+}
+
+#[test]
+fn a_race_of_connects_leaves_nothing() {
+    silent();
+    run_leaving_nothing(
+        &Case::<TcpListener> {
+            name: "connect to several",
+            new: || TcpListener::bind("127.0.0.1:0").unwrap(),
+            operation: |listener, successes, _| {
+                let all = [silent(), listener.local_addr().unwrap()];
+                assert_eq!(TcpStream::connect(&all[..]).unwrap().peer_addr().unwrap(), all[1]);
+                count(successes);
+            },
+            steps: &[|_| (), |_| ()],
+            check: |listener, successes| {
+                assert!(successes >= 1);
+                (0..successes).for_each(|_| drop(listener.accept().unwrap()));
+                assert!(timeout(Duration::from_millis(1), || listener.accept()).is_err());
+            },
+        },
+        On::Green,
+        &[1],
+    );
+}
+
+/// A listener of std's, whose queue is full of the first stream.
+struct Full {
+    listener: std::os::unix::net::UnixListener,
+    place: Place,
+    _first: std::os::unix::net::UnixStream,
+    accepted: AtomicUsize,
+}
+
+impl Full {
+    fn new() -> Self {
+        let place = Place::new();
+        let listener = std::os::unix::net::UnixListener::bind(&place).unwrap();
+        least_queue(&listener);
+        listener.set_nonblocking(true).unwrap();
+        let _first = std::os::unix::net::UnixStream::connect(&place).unwrap();
+        Self { listener, place, _first, accepted: AtomicUsize::new(0) }
+    }
+
+    fn accept(&self) {
+        while self.listener.accept().is_ok() {
+            self.accepted.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[test]
+fn a_connect_to_a_full_queue_was_made_or_was_not() {
+    run(&Case::<Full> {
+        name: "unix connect",
+        new: Full::new,
+        operation: |state, successes, _| {
+            let _stream = UnixStream::connect(&state.place).unwrap();
+            count(successes);
+        },
+        // Then there is room for both.
+        steps: &[|_| (), |_| (), |_| (), Full::accept, |_| thread::sleep(Duration::from_millis(10)), Full::accept],
+        check: |state, successes| {
+            assert!(successes >= 1);
+            state.accept();
+            assert_eq!(state.accepted.load(Ordering::SeqCst), 1 + successes);
+        },
+    });
+}
+
+/// Servers, and who connects to them.
+#[derive(Default)]
+struct Served {
+    stop: CancelToken,
+    addresses: Mutex<Vec<SocketAddr>>,
+    clients: Mutex<Vec<std::net::TcpStream>>,
+    handling: AtomicUsize,
+    left: AtomicUsize,
+}
+
+impl Served {
+    fn connect(&self) {
+        for address in &*self.addresses.lock().unwrap() {
+            // One that was cancelled does not listen any more.
+            self.clients.lock().unwrap().extend(std::net::TcpStream::connect(address));
+        }
+    }
+
+    fn stop(&self) {
+        self.clients.lock().unwrap().clear();
+        self.stop.cancel();
+    }
+}
+
+#[test]
+fn a_server_ends_after_its_handlers() {
+    run(&Case::<Served> {
+        name: "serve",
+        new: Served::default,
+        operation: |state, successes, _| {
+            let handling = AtomicUsize::new(0);
+            let _left = OnDrop(|| {
+                state.left.fetch_add(handling.load(Ordering::SeqCst), Ordering::SeqCst);
+            });
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            state.addresses.lock().unwrap().push(listener.local_addr().unwrap());
+            let server = Server::new(listener).until(&state.stop);
+            let served = server.serve(|stream, _| {
+                handling.fetch_add(1, Ordering::SeqCst);
+                state.handling.fetch_add(1, Ordering::SeqCst);
+                let _ends = OnDrop(|| {
+                    handling.fetch_sub(1, Ordering::SeqCst);
+                });
+                let _ = (&stream).read(&mut [0]);
+            });
+            assert_eq!(served.unwrap().cancelled, 0);
+            count(successes);
+        },
+        steps: &[|_| (), |_| (), Served::connect, Served::connect, Served::stop],
+        check: |state, successes| {
+            assert!(successes >= 1);
+            assert_eq!(state.left.load(Ordering::SeqCst), 0);
+            assert_ne!(state.handling.load(Ordering::SeqCst), 0);
+        },
+    });
+}
+
+/// A stream by which descriptors come, and who sends them.
+struct Passed {
+    to: UnixStream,
+    from: UnixStream,
+    ledger: Ledger,
+    sent: AtomicUsize,
+    came: AtomicUsize,
+}
+
+impl Passed {
+    fn new() -> Self {
+        let (to, from) = UnixStream::pair().unwrap();
+        Self { to, from, ledger: Ledger::new(), sent: AtomicUsize::new(0), came: AtomicUsize::new(0) }
+    }
+
+    fn put(&self) {
+        let fds = [self.to.as_fd(), self.from.as_fd()];
+        assert_eq!(self.from.send_with_fds(&self.ledger.fresh::<1>(), &fds).unwrap(), 1);
+        self.sent.fetch_add(2, Ordering::SeqCst);
+    }
+
+    fn take(&self) {
+        let mut buffer = [0; 8];
+        let received = self.to.recv_with_fds(&mut buffer, 4).unwrap();
+        self.came.fetch_add(received.fds.len(), Ordering::SeqCst);
+        self.ledger.got(&buffer[..received.len]);
+    }
+}
+
+#[test]
+fn a_receive_of_descriptors_loses_none() {
+    run(&Case::<Passed> {
+        name: "recv_with_fds",
+        new: Passed::new,
+        operation: |state, successes, _| {
+            (0..2).for_each(|_| state.take());
+            count(successes);
+        },
+        steps: &[|_| (), |_| (), Passed::put, Passed::put, Passed::put, Passed::put],
+        check: |state, successes| {
+            assert!(successes >= 1);
+            while state.ledger.left() != 0 {
+                state.take();
+            }
+            state.ledger.check(&[]);
+            assert_eq!(state.came.load(Ordering::SeqCst), state.sent.load(Ordering::SeqCst));
         },
     });
 }
