@@ -5,7 +5,7 @@ mod harness;
 
 use harness::{
     driven::{Case, On, count, run_leaving_nothing},
-    ledger::{Keeps, Ledger},
+    ledger::{Keeps, KeepsAll, Ledger},
     wait_until,
 };
 use sinew::{
@@ -132,6 +132,22 @@ macro_rules! reads {
             }
 
             #[test]
+            fn what_was_read_to_no_end_is_in_its_vector() {
+                let case = Case::<State> {
+                    name: stringify!($name),
+                    new: || Reads::new($make()),
+                    operation: |state, successes, _| {
+                        let mut all = KeepsAll(&state.ledger, Vec::new());
+                        (&state.reader).read_to_end(&mut all.1).unwrap();
+                        count(successes);
+                    },
+                    steps: STEPS,
+                    check: rest,
+                };
+                run_leaving_nothing(&case, On::BothKinds, &[1]);
+            }
+
+            #[test]
             fn what_a_copy_has_copied_stays_copied() {
                 run(&Case::<State> {
                     name: stringify!($name),
@@ -164,6 +180,23 @@ reads! {
     unix_stream: UnixStream, std::os::unix::net::UnixStream, unix, [1];
     watched_pipe: Watched<PipeReader>, PipeWriter, pipe, [2];
     pipe_as_file: File, PipeWriter, file, [1];
+}
+
+#[test]
+fn a_string_that_was_not_read_to_the_end_is_as_it_was() {
+    sinew::run(|| {
+        let (mut reader, mut writer) = pipe();
+        writer.write_all(b"lost").unwrap();
+        let mut text = String::from("old");
+        let late = timeout(Duration::from_millis(5), || reader.read_to_string(&mut text));
+        assert!(late.is_err());
+        assert_eq!(text, "old");
+        writer.write_all(b"new").unwrap();
+        drop(writer);
+        reader.read_to_string(&mut text).unwrap();
+        // The time may have been up before the read.
+        assert!(["oldnew", "oldlostnew"].contains(&&*text));
+    });
 }
 
 #[test]

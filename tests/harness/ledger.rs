@@ -48,3 +48,12 @@ impl<const N: usize> Drop for Keeps<'_, N> {
         self.0.got(&self.1[..length]);
     }
 }
+
+/// The same for a vector that grows.
+pub(crate) struct KeepsAll<'a>(pub(crate) &'a Ledger, pub(crate) Vec<u8>);
+
+impl Drop for KeepsAll<'_> {
+    fn drop(&mut self) {
+        self.0.got(&self.1);
+    }
+}
