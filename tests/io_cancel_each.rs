@@ -49,7 +49,7 @@ impl Drop for Folder {
     }
 }
 
-const CONTENT: [u8; 100_000] = [7; 100_000];
+static CONTENT: &[u8] = &[7; 100_000];
 
 #[test]
 fn a_file_is_written_whole_or_not_at_all() {
@@ -70,7 +70,7 @@ fn a_file_is_written_whole_or_not_at_all() {
                 assert!(successes >= 1);
                 let files = std::fs::read_dir(&folder.path).unwrap().map(|entry| entry.unwrap());
                 let contents: Vec<_> = files.map(|entry| std::fs::read(entry.path()).unwrap()).collect();
-                assert!(contents.iter().all(|content| content == &CONTENT));
+                assert!(contents.iter().all(|content| content == CONTENT));
                 // The one that was not ended has begun all of its own.
                 assert!(contents.len() >= 8 * successes);
             },
