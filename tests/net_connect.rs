@@ -120,6 +120,14 @@ fn an_address_that_is_silent_is_overtaken_and_closed() {
         let again = TcpStream::connect(&[dead, addr][..]).unwrap();
         assert_eq!(entries("/proc/self/fd"), before + 1);
         drop(again);
+        // Cancelled with two attempts under way. The default runtime has descriptors too.
+        spawn(|| ()).join().unwrap();
+        let before = entries("/proc/self/fd");
+        let waiting = spawn(move || TcpStream::connect(&[dead, dead, dead][..]).map(drop));
+        sleep(Duration::from_millis(300));
+        waiting.thread().cancel();
+        assert_cancelled(waiting);
+        assert_eq!(entries("/proc/self/fd"), before);
     });
 }
 

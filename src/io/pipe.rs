@@ -35,8 +35,8 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 /// into std's type; clones share that mode, so it should be turned when it is the last.
 ///
 /// # Cancellation
-/// A read can be cancelled while it waits, and has then taken nothing. What `read_exact` and the like took by
-/// earlier calls lies in the buffer.
+/// A read can be cancelled while it waits, and has then taken nothing. What `read_exact` and `read_to_end` took by earlier calls lies in
+/// the buffer; what `read_to_string` took is lost.
 pub struct PipeReader(Watched<io::PipeReader>);
 
 /// The writing end of a [`pipe`]. See [`std::io::PipeWriter`]. Its descriptor is in non-blocking mode, until it is turned

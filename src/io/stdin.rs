@@ -37,7 +37,8 @@ pub fn stdin() -> Stdin {
 /// A handle to standard input, made by [`stdin`]. See [`std::io::Stdin`].
 ///
 /// # Cancellation
-/// Reads can be cancelled while they wait; a part of a line that was read by then is lost.
+/// Reads can be cancelled while they wait, and have then taken nothing. What `read_exact` and `read_to_end` took by earlier ones lies in
+/// the buffer; what `read_line` and `read_to_string` took is lost.
 pub struct Stdin(());
 
 /// Standard input, locked. See [`std::io::StdinLock`]. Other threads, green or not, wait for the lock.

@@ -44,7 +44,8 @@ use crate::{
 /// # Cancellation
 /// Each call can be cancelled while it waits, and has then moved nothing. What [`Read`] and
 /// [`Write`] make of several calls (`read_exact`, `read_to_end`, `write_all`) has moved what the calls before moved: what was read lies at
-/// the front of the buffer, and how much was written is not told.
+/// the front of the buffer, and how much was written is not told. But `read_to_string` leaves its string as it was, and loses what it
+/// read.
 ///
 /// # Examples
 /// ```

@@ -26,7 +26,7 @@ use crate::{runtime::readiness::Direction, sys::socket};
 /// # Cancellation
 /// Each call that waits can be cancelled while it waits, and has then moved nothing. What std makes of
 /// several calls (`read_exact`, `read_to_end`, `write_all`) has moved what the calls before moved: what was read lies at the front of
-/// the buffer, and how much was written is not told.
+/// the buffer, and how much was written is not told. But `read_to_string` leaves its string as it was, and loses what it read.
 ///
 /// # Examples
 /// ```no_run
@@ -53,7 +53,8 @@ impl TcpStream {
     /// std's: that of the last address tried, or `InvalidInput` if there is none.
     ///
     /// # Cancellation
-    /// While it waits for an answer: the connection is given up. The search for a name's addresses is waited for.
+    /// While it looks a name up, as [`lookup_host`](super::lookup_host), and while it waits for an answer: all attempts are closed. The
+    /// other side may find a connection that is at its end.
     pub fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
         race::connect(&all_addrs(addr)?).map(TcpStream)
     }
@@ -64,7 +65,7 @@ impl TcpStream {
     /// As [`connect`](Self::connect); `TimedOut`; `InvalidInput` if the timeout is zero.
     ///
     /// # Cancellation
-    /// As [`connect`](Self::connect).
+    /// While it waits, as [`connect`](Self::connect).
     pub fn connect_timeout(addr: &SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
         let stream = TcpStream::new(socket::inet(addr, libc::SOCK_STREAM)?);
         if socket::connect(stream.as_raw_fd(), &addr.into())? {

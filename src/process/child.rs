@@ -110,7 +110,8 @@ impl Child {
     /// std's.
     ///
     /// # Cancellation
-    /// While it waits. What was read is lost, and the handle dropped.
+    /// While it waits. What was read is lost, and the handle dropped: the child goes on without a reader, or is killed if
+    /// [`kill_on_drop`](super::Command::kill_on_drop) was set.
     pub fn wait_with_output(mut self) -> io::Result<Output> {
         drop(self.stdin.take());
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());

@@ -5,11 +5,11 @@
 //! On one worker the thread is suspended whenever the driver runs, so each k is another suspension; on more, and on an OS thread, it is
 //! where it is.
 
-use super::{Member, wait_until};
+use super::{Member, entries, os_threads, wait_until};
 use sinew::{Cancelled, JoinHandle, Runtime, cancel::CancelToken, thread, time};
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -52,7 +52,11 @@ pub(crate) fn run<S: Send + Sync>(case: &Case<S>) {
 }
 
 pub(crate) fn run_on<S: Send + Sync>(case: &Case<S>, on: On) {
-    for workers in [1, 2, 8] {
+    run_over(case, on, &[1, 2, 8]);
+}
+
+fn run_over<S: Send + Sync>(case: &Case<S>, on: On, over: &[usize]) {
+    for &workers in over {
         let runtime = Runtime::builder().workers(workers).build().unwrap();
         for way in [Way::Cancelled, Way::Token, Way::Timeout, Way::OwnLimit] {
             for os in [false, true] {
@@ -71,6 +75,39 @@ pub(crate) fn run_on<S: Send + Sync>(case: &Case<S>, on: On) {
         }
         let deadline = std::time::Instant::now() + Duration::from_secs(60);
         runtime.shutdown(deadline).expect("nobody is left");
+    }
+}
+
+/// Tries a case over so many workers each, and looks that the process has no more descriptors than before, nor threads of
+/// runtimes but the default one. Cases that run at the same time are looked at together, after the last.
+pub(crate) fn run_leaving_nothing<S: Send + Sync>(case: &Case<S>, on: On, over: &[usize]) {
+    struct Before {
+        running: usize,
+        descriptors: usize,
+        threads: usize,
+    }
+    static BEFORE: Mutex<Before> = Mutex::new(Before { running: 0, descriptors: 0, threads: 0 });
+    let descriptors = || entries("/proc/self/fd");
+    // Those of the blocking pool end when they have been idle for long.
+    let threads = || {
+        let all = os_threads();
+        all.iter().filter(|name| ["sinew-worker", "sinew-monitor"].iter().any(|part| name.starts_with(part))).count()
+    };
+    {
+        let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+        if before.running == 0 {
+            // What is made once and stays: the default runtime, and what the C library keeps for lookups.
+            sinew::run(|| sinew::sleep(Duration::from_millis(20)));
+            let _ = std::net::ToSocketAddrs::to_socket_addrs("localhost:1");
+            (before.descriptors, before.threads) = (descriptors(), threads());
+        }
+        before.running += 1;
+    }
+    run_over(case, on, over);
+    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    before.running -= 1;
+    if before.running == 0 {
+        wait_until(|| descriptors() <= before.descriptors && threads() <= before.threads);
     }
 }
 

@@ -30,7 +30,7 @@ use crate::{
 /// # Cancellation
 /// Each call that waits can be cancelled while it waits, and has then moved nothing. What std makes of
 /// several calls (`read_exact`, `read_to_end`, `write_all`) has moved what the calls before moved: what was read lies at the front of
-/// the buffer, and how much was written is not told.
+/// the buffer, and how much was written is not told. But `read_to_string` leaves its string as it was, and loses what it read.
 ///
 /// # Examples
 /// ```
@@ -63,6 +63,9 @@ impl UnixStream {
     /// # Errors
     /// std's: `InvalidInput` for a path that is too long or has a zero in it; the operating system's, such as `NotFound` and
     /// `ConnectionRefused`.
+    ///
+    /// # Cancellation
+    /// While the queue is full; then no connection was made.
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixStream> {
         Self::connect_addr(&SocketAddr::from_pathname(path)?)
     }
@@ -71,6 +74,9 @@ impl UnixStream {
     ///
     /// # Errors
     /// The operating system's, such as `ConnectionRefused`.
+    ///
+    /// # Cancellation
+    /// As [`connect`](Self::connect).
     pub fn connect_addr(addr: &SocketAddr) -> io::Result<UnixStream> {
         let stream = UnixStream::new(socket::new(libc::AF_UNIX, libc::SOCK_STREAM)?);
         let addr = addr.into();
