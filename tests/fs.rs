@@ -318,7 +318,11 @@ fn locks_exclude_and_are_shared() {
 
 /// A named pipe.
 fn fifo(folder: &Folder) -> PathBuf {
-    let path = folder.at("fifo");
+    fifo_called(folder, "fifo")
+}
+
+fn fifo_called(folder: &Folder, name: &str) -> PathBuf {
+    let path = folder.at(name);
     let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
     // SAFETY: the name is a string that ends with a zero.
     assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
@@ -383,6 +387,53 @@ fn more_readers_of_pipes_than_the_lane_has_places_leave_room_for_files() {
         }
         for reader in readers {
             assert_eq!(reader.join().unwrap(), 1);
+        }
+    });
+}
+
+#[test]
+fn threads_that_open_pipes_without_another_side_leave_room_for_files_and_for_that_side() {
+    sinew::Runtime::builder().workers(1).build().unwrap().run(|| {
+        let folder = Folder::new();
+        fs::write(folder.at("file"), "here").unwrap();
+        let paths: Vec<_> = (0..100).map(|number| fifo_called(&folder, &number.to_string())).collect();
+        let opens = |number: usize, path: PathBuf| match number % 2 {
+            0 => spawn(move || drop(File::open(path).unwrap())),
+            _ => spawn(move || assert_eq!(fs::read(path).unwrap(), b"")),
+        };
+        let readers: Vec<_> = paths.iter().cloned().enumerate().map(|(number, path)| opens(number, path)).collect();
+        sleep(Duration::from_millis(20));
+        let file = sinew::time::timeout(Duration::from_secs(20), || fs::read(folder.at("file")).unwrap());
+        let open = |path| drop(OpenOptions::new().write(true).open(path).unwrap());
+        let writers = sinew::time::timeout(Duration::from_secs(20), || paths.iter().for_each(open));
+        // Whatever came of that, the readers are to end.
+        while !readers.iter().all(|reader| reader.is_finished()) {
+            for path in &paths {
+                drop(theirs::OpenOptions::new().read(true).write(true).open(path).unwrap());
+            }
+            sleep(Duration::from_millis(1));
+        }
+        assert!(readers.into_iter().all(|reader| reader.join().is_ok()));
+        assert_eq!(file.unwrap(), b"here");
+        writers.unwrap();
+    });
+}
+
+/// Linux's log takes each write as a message, and does not tell `poll` that it does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_device_takes_each_write_whole_and_unasked() {
+    let Ok(log) = theirs::OpenOptions::new().write(true).open("/dev/kmsg") else { return };
+    let log = std::sync::Arc::new(File::from(log));
+    each_way(move || {
+        let log = log.clone();
+        let (first, rest) = ("<7>a message", " in two parts\n");
+        let parts = [IoSlice::new(first.as_bytes()), IoSlice::new(rest.as_bytes())];
+        let done = sinew::time::timeout(Duration::from_secs(20), || (&*log).write_vectored(&parts));
+        match done.expect("it does not wait") {
+            Ok(len) => assert_eq!(len, first.len() + rest.len()),
+            // Not for us, in some containers.
+            Err(error) => assert_eq!(error.kind(), ErrorKind::PermissionDenied),
         }
     });
 }

@@ -299,6 +299,31 @@ fn errors_of_accepting_are_survived_and_told_once() {
     });
 }
 
+/// A listener whose connections are always gone by the time it takes them.
+struct Fickle(std::time::Instant);
+
+impl Listener for Fickle {
+    type Stream = ();
+    type Addr = ();
+
+    fn accept(&self) -> io::Result<((), ())> {
+        assert!(self.0.elapsed() < Duration::from_secs(20), "nobody else got a turn");
+        Err(ErrorKind::ConnectionReset.into())
+    }
+}
+
+#[test]
+fn an_accept_loop_without_a_connection_leaves_others_their_turn_and_can_be_stopped() {
+    sinew::Runtime::builder().workers(1).build().unwrap().run(|| {
+        let stop = CancelToken::new();
+        let server = Server::new(Fickle(std::time::Instant::now())).until(&stop);
+        let server = spawn(move || server.serve(|(), ()| ()).unwrap());
+        sleep(Duration::from_millis(5));
+        stop.cancel();
+        assert_eq!(counts(server.join().unwrap()), (0, 0, 0));
+    });
+}
+
 #[test]
 fn a_listener_of_no_more_use_ends_the_server_after_a_drain() {
     each_way(|| {

@@ -33,6 +33,11 @@ impl<Input, Yield> Yielder<Input, Yield> {
     /// Unwinds, without a panic's message, if the coroutine is dropped or [unwound](super::Coroutine::force_unwind). Whoever catches that and
     /// suspends again is thrown into again. A destructor that suspends during the unwind aborts the process, as one that
     /// panics does.
+    ///
+    /// # Aborts
+    /// If four or more coroutines are in each other, of which some are suspended from several levels further in, and it cannot be told whose the
+    /// timeouts, shields and tokens are that are open. It never happens if each is suspended from its own body, or by one that this
+    /// has resumed.
     #[inline]
     pub fn suspend(&self, val: Yield) -> Input {
         let mut value = ManuallyDrop::new(val);

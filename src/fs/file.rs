@@ -101,7 +101,7 @@ impl File {
     /// std's.
     ///
     /// # Cancellation
-    /// While it waits; the file is not locked then.
+    /// While a green thread waits; the file is not locked then. An OS thread waits in the kernel until it has the lock.
     pub fn lock(&self) -> io::Result<()> {
         self.lock_by(fs::File::lock, fs::File::try_lock)
     }

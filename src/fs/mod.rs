@@ -1,7 +1,7 @@
 //! Files and folders for green threads, with [`std::fs`]'s types, names and errors.
 //!
 //! `use sinew::fs` replaces `use std::fs`. Calls are done by the OS threads of the blocking pool, and suspend the calling
-//! thread only; at most 64 are there at once in a process, and further ones wait in turn. On a plain OS thread they are
+//! thread only; at most 64 that ask a disk are there at once in a process, and further ones wait in turn. On a plain OS thread they are
 //! done in place. What never asks a disk is std's own, re-exported: [`Metadata`], [`Permissions`], [`FileType`],
 //! [`FileTimes`]. The methods of [`Path`](std::path::Path) that ask the file system block the worker: use the functions
 //! here.
@@ -11,7 +11,9 @@
 //! on one way, and so does [`thread::blocking`](crate::thread::blocking) with a closure of std's calls.
 //!
 //! What is no file, as a named pipe or a terminal, is read and written when it is ready, and does not hold a thread of
-//! the pool till then. Opening a named pipe holds one until the other side is opened.
+//! the pool till then; a write to a device that is no terminal, as `/dev/kmsg`, holds one, and is done whole. Opening a named pipe holds
+//! one until the other side is opened, and so do [`read`], [`write`] and [`copy`] until they have come to the end of one; at most 256
+//! that open such things or write devices are on the pool at once, which have no part in the 64.
 //!
 //! # Errors
 //! All calls give std's.

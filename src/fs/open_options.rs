@@ -2,7 +2,7 @@
 
 use std::{fs, io, os::unix::fs::OpenOptionsExt, path::Path};
 
-use super::{File, operate::call};
+use super::{File, operate::call_at};
 
 /// How a [`File`] is opened. See [`std::fs::OpenOptions`]. [`OpenOptionsExt`] is implemented too.
 ///
@@ -59,7 +59,7 @@ impl OpenOptions {
     /// While it waits for its turn; nothing was done then.
     pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
         let path = path.as_ref();
-        call(|| self.0.open(path)).map(File::from)
+        call_at(&[path], || self.0.open(path)).map(File::from)
     }
 }
 

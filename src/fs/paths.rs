@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::operate::call;
+use super::operate::{call, call_at};
 
 /// Makes functions of one path, each of which is std's, done elsewhere.
 macro_rules! of_a_path {
-    ($($(#[$doc:meta])* $name:ident -> $result:ty;)*) => {$(
+    ($call:ident: $($(#[$doc:meta])* $name:ident -> $result:ty;)*) => {$(
         $(#[$doc])*
         #[doc = concat!("See [`std::fs::", stringify!($name), "`].")]
         ///
@@ -21,9 +21,11 @@ macro_rules! of_a_path {
         /// While it waits for its turn; nothing was done then.
         pub fn $name<P: AsRef<Path>>(path: P) -> io::Result<$result> {
             let path = path.as_ref();
-            call(|| fs::$name(path))
+            of_a_path!(@ $call, path, fs::$name(path))
         }
     )*};
+    (@ plain, $path:ident, $operation:expr) => { call(|| $operation) };
+    (@ opens, $path:ident, $operation:expr) => { call_at(&[$path], || $operation) };
 }
 
 /// The same of two paths.
@@ -44,7 +46,7 @@ macro_rules! of_two_paths {
     )*};
 }
 
-of_a_path! {
+of_a_path! { opens:
     /// Reads a whole file.
     ///
     /// # Examples
@@ -57,6 +59,9 @@ of_a_path! {
     read -> Vec<u8>;
     /// Reads a whole file of text.
     read_to_string -> String;
+}
+
+of_a_path! { plain:
     /// What is to be known of the file that a path leads to.
     metadata -> Metadata;
     /// The same, of a symbolic link itself if there is one.
@@ -80,8 +85,6 @@ of_a_path! {
 }
 
 of_two_paths! {
-    /// Copies a file with its permissions: how many bytes. The whole copy is one operation, and comes to its end.
-    copy(from, to) -> u64;
     /// Gives a file another name, and replaces what has that name.
     rename(from, to) -> ();
     /// Gives a file one more name.
@@ -90,6 +93,19 @@ of_two_paths! {
     #[deprecated(note = "replaced with sinew::fs::unix::symlink, as std's")]
     #[expect(deprecated, reason = "std's own")]
     soft_link(original, link) -> ();
+}
+
+/// Copies a file with its permissions: how many bytes. The whole copy is one operation, and comes to its end.
+/// See [`std::fs::copy`].
+///
+/// # Errors
+/// std's.
+///
+/// # Cancellation
+/// While it waits for its turn; nothing was done then.
+pub fn copy<P: AsRef<Path>, Q: AsRef<Path>>(from: P, to: Q) -> io::Result<u64> {
+    let (from, to) = (from.as_ref(), to.as_ref());
+    call_at(&[from, to], || fs::copy(from, to))
 }
 
 /// Makes a file with these contents, or replaces those of the one that is there. See [`std::fs::write`].
@@ -101,7 +117,7 @@ of_two_paths! {
 /// While it waits for its turn; nothing was done then.
 pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result<()> {
     let (path, contents) = (path.as_ref(), contents.as_ref());
-    call(|| fs::write(path, contents))
+    call_at(&[path], || fs::write(path, contents))
 }
 
 /// Sets a file's permissions. See [`std::fs::set_permissions`].

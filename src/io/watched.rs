@@ -103,7 +103,8 @@ impl Patience for Endless {
 }
 
 impl<T: AsFd> Watched<T> {
-    /// Watches a descriptor, which is set to non-blocking mode, as all its duplicates are: that mode is a property they share.
+    /// Watches a descriptor, which is set to non-blocking mode, as all its duplicates are, also those of other processes: that mode is a
+    /// property they share. A drop leaves it so; [`into_inner`](Self::into_inner) puts it back.
     ///
     /// # Errors
     /// The operating system's.

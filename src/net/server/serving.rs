@@ -16,7 +16,7 @@ use crate::{
     cancel::{CancelToken, shield},
     runtime::spawn::{Wishes, room_here},
     sync::{Mutex, Semaphore, SemaphorePermit},
-    thread::Scope,
+    thread::{Scope, yield_now},
 };
 
 /// Is told of errors of accepting.
@@ -89,7 +89,8 @@ impl<H: Sync> Serving<H> {
                         self.start(scope, stream, addr, stays);
                     }
                     Err(error) => match Meaning::of(&error) {
-                        Meaning::Next => {}
+                        // A listener of another kind may never suspend here.
+                        Meaning::Next => yield_now(),
                         Meaning::End => return error,
                         Meaning::Pause => self.pause(&mut trouble, &error),
                     },

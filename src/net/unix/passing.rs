@@ -33,7 +33,8 @@ impl UnixStream {
     /// Sends bytes with copies of descriptors beside them: how many bytes. Waits as a write does.
     ///
     /// The descriptors go with the first of the bytes, whole or not at all. Whoever reads without asking for them
-    /// has the operating system close them.
+    /// has the operating system close them. A copy shares the mode of what it is a copy of: sockets and pipes of this crate are in
+    /// non-blocking mode, and a receiver that expects another is sent an [`OwnedFd`] that they were turned into.
     ///
     /// # Errors
     /// As a write; `InvalidInput` for descriptors without a byte, which a stream cannot carry, and for more than the operating
