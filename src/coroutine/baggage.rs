@@ -30,10 +30,18 @@ use std::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 
-/// Who keeps the lists. Regions are named by addresses; null stands for none.
+/// A region, by its address and its serial number, as another may come to lie at the same address. Null stands for none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Note(pub(crate) *const (), pub(crate) u64);
+
+impl Note {
+    pub(crate) const NONE: Self = Self(ptr::null(), 0);
+}
+
+/// Who keeps the lists.
 pub(crate) struct Keeper {
     /// The current thread's innermost region.
-    pub(crate) innermost: fn() -> *const (),
+    pub(crate) innermost: fn() -> Note,
     /// Takes what lies inside out of the current thread's list. Gives what `bring` takes.
     pub(crate) take: fn(&Inside) -> *const (),
     /// Puts it into the current thread's list.
@@ -42,7 +50,7 @@ pub(crate) struct Keeper {
     /// What `take` gave, once; the frames in which the regions lie are still there.
     pub(crate) bring: unsafe fn(*const ()),
     /// Runs the function within a wall, and hands it the region that this is.
-    pub(crate) wall: fn(Wall, &mut dyn FnMut(*const ())),
+    pub(crate) wall: fn(Wall, &mut dyn FnMut(Note)),
 }
 
 /// A region that does nothing but keep those further in from being taken along with those further out.
@@ -56,7 +64,7 @@ pub(crate) struct Wall {
 /// What tells the regions inside of a coroutine, which has just suspended itself, from those outside.
 pub(crate) struct Inside {
     /// The innermost of those outside, as noted at the resume, or the wall that its resumer entered.
-    pub(crate) outside: *const (),
+    pub(crate) outside: Note,
     /// The coroutine's own stack.
     pub(crate) stack: Range<usize>,
     /// Where it has suspended itself.
@@ -95,6 +103,14 @@ static KEEPER: AtomicPtr<Keeper> = AtomicPtr::new(ptr::null_mut());
 std::thread_local! {
     /// How many regions there are in the lists of this OS thread's threads.
     static OPEN: Cell<usize> = const { Cell::new(0) };
+    static SERIAL: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A number that no other region of this OS thread has.
+pub(crate) fn serial() -> u64 {
+    let serial = SERIAL.get() + 1;
+    SERIAL.set(serial);
+    serial
 }
 
 /// Counts a region that is opened in a list of this OS thread.
@@ -151,7 +167,7 @@ pub(super) unsafe fn resume(
         }
     };
     match keeper() {
-        None => go_on(ptr::null()),
+        None => go_on(Note::NONE),
         Some(keeper) if stack.contains(&token.get()) => go_on((keeper.innermost)()),
         Some(keeper) => {
             let mut result = None;
@@ -164,9 +180,9 @@ pub(super) unsafe fn resume(
 /// Takes along what a coroutine has open that has just given this token.
 ///
 /// # Safety
-/// Its link is there. `outside` was noted when it was resumed, null if there was nothing to note.
+/// Its link is there. `outside` was noted when it was resumed.
 #[cold]
-pub(super) unsafe fn suspended(link: *mut Link, token: Option<Token>, outside: *const (), stack: Range<usize>) {
+pub(super) unsafe fn suspended(link: *mut Link, token: Option<Token>, outside: Note, stack: Range<usize>) {
     if let Some(at) = token
         && let Some(keeper) = keeper()
     {

@@ -215,7 +215,7 @@ impl<Input, Yield, Return, Stack: stack::Stack> Coroutine<Input, Yield, Return, 
             } else {
                 let (word, next) = linked::resume(token, self.link(), word, throw);
                 if baggage::in_use() {
-                    baggage::suspended(self.link(), next, ptr::null(), self.range());
+                    baggage::suspended(self.link(), next, baggage::Note::NONE, self.range());
                 }
                 (word, next)
             };

@@ -28,7 +28,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    coroutine::baggage::{self, Inside, Keeper, Wall},
+    coroutine::baggage::{self, Inside, Keeper, Note, Wall},
     primitive::{AtomicBool, Ordering},
     task::{Task, TaskRef, cancel::Cancelled, flag, wake},
 };
@@ -60,6 +60,8 @@ pub(crate) struct Region {
     is_shield: bool,
     /// See `coroutine::baggage`.
     wall: Option<Wall>,
+    /// Given when it is entered first.
+    serial: Cell<u64>,
     /// The next further out.
     outer: Cell<*const Region>,
     /// In whose list it is.
@@ -93,6 +95,7 @@ impl Region {
         Self {
             is_shield,
             wall: None,
+            serial: Cell::new(0),
             outer: Cell::new(ptr::null()),
             thread: Cell::new(ptr::null()),
             deadline: Cell::new(deadline),
@@ -119,6 +122,10 @@ impl Region {
     /// The source outlives the region.
     pub(crate) unsafe fn with_source(source: NonNull<dyn Source>) -> Self {
         Self::with(false, None, Some(source))
+    }
+
+    fn note(&self) -> Note {
+        Note(ptr::from_ref(self).cast(), self.serial.get())
     }
 
     pub(crate) fn address(&self) -> usize {
@@ -222,6 +229,9 @@ impl Region {
         let list = &header.extra().regions;
         self.thread.set(thread.as_ptr());
         self.outer.set(list.replace(ptr::from_ref(self).cast()).cast());
+        if self.serial.get() == 0 {
+            self.serial.set(baggage::serial());
+        }
         baggage::opened(&KEEPER);
         // SAFETY: as promised.
         unsafe { self.set_alarm(header) };
@@ -334,9 +344,9 @@ pub(crate) fn look_at_clock(thread: &Task) {
 }
 
 /// The current thread's innermost region.
-fn innermost() -> *const () {
+fn innermost() -> Note {
     // SAFETY: the current thread's header.
-    unsafe { children::current().as_ref() }.try_extra().map_or(ptr::null(), |extra| extra.regions.get())
+    regions(unsafe { children::current().as_ref() }).next().map_or(Note::NONE, Region::note)
 }
 
 /// Takes the current thread's regions inside of a coroutine out of its list. Gives the outermost of them, which leads inwards.
@@ -345,8 +355,7 @@ fn take(inside: &Inside) -> *const () {
     let header = unsafe { children::current().as_ref() };
     let mut taken: *const Region = ptr::null();
     while let Some(region) = regions(header).next() {
-        let at = ptr::from_ref(region).cast();
-        if ptr::eq(at, inside.outside) || region.wall.as_ref().is_some_and(|wall| inside.has_outside(wall)) {
+        if region.note() == inside.outside || region.wall.as_ref().is_some_and(|wall| inside.has_outside(wall)) {
             break;
         }
         region.leave();
@@ -357,12 +366,12 @@ fn take(inside: &Inside) -> *const () {
 }
 
 /// Runs the function in a region that is a wall.
-fn wall(wall: Wall, f: &mut dyn FnMut(*const ())) {
+fn wall(wall: Wall, f: &mut dyn FnMut(Note)) {
     let region = Region { wall: Some(wall), ..Region::with(false, None, None) };
     // SAFETY: the current thread; the region stays where it is until it has been taken out. `f` resumes a coroutine and lets no unwind
     // out.
     unsafe { region.enter(children::current()) };
-    f(ptr::from_ref(&region).cast());
+    f(region.note());
     region.leave();
 }
 
