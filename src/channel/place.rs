@@ -108,6 +108,19 @@ impl Place {
         unsafe {
             match self {
                 Self::Typed(slot) => slot.cast::<Option<T>>().write(Some(message)),
+                _ => self.put_elsewhere(message),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`put`](Self::put).
+    #[inline(never)]
+    unsafe fn put_elsewhere<T>(self, message: T) {
+        // SAFETY: as there.
+        unsafe {
+            match self {
+                Self::Typed(_) => self.put(message),
                 Self::Parcel(slot) => (*slot).put(message),
                 Self::Landing(landing) => {
                     (*landing).place.put(message);

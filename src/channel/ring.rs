@@ -33,11 +33,16 @@ struct Slot<T> {
     message: UnsafeCell<MaybeUninit<T>>,
 }
 
-/// See the module's documentation. In this order, so that what both sides read stands behind what they write.
+/// See the module's documentation. In this order, so that what both sides only read stands apart from what they write, and from
+/// the wait lists, which stand behind the ring.
 #[repr(C)]
 pub(crate) struct Ring<T> {
+    fixed: Apart<Fixed<T>>,
     head: Apart<AtomicUsize>,
     tail: Apart<AtomicUsize>,
+}
+
+struct Fixed<T> {
     slots: Box<[Slot<T>]>,
     gone: usize,
 }
@@ -54,31 +59,33 @@ impl<T> Ring<T> {
         assert_ne!(capacity, 0, "a ring has room");
         let slot = |index| Slot { stamp: Awaited::new(index), message: UnsafeCell::new(MaybeUninit::uninit()) };
         Self {
+            fixed: Apart::new(Fixed {
+                slots: (0..capacity).map(slot).collect(),
+                gone: (capacity + 1).next_power_of_two(),
+            }),
             head: Apart::new(AtomicUsize::new(0)),
             tail: Apart::new(AtomicUsize::new(0)),
-            slots: (0..capacity).map(slot).collect(),
-            gone: (capacity + 1).next_power_of_two(),
         }
     }
 
     #[inline(always)]
     fn void(&self) -> usize {
-        self.gone << 1
+        self.fixed.gone << 1
     }
 
     #[inline(always)]
     fn lap(&self) -> usize {
-        self.gone << 2
+        self.fixed.gone << 2
     }
 
     #[inline(always)]
     fn index(&self, position: usize) -> usize {
-        position & (self.gone - 1)
+        position & (self.fixed.gone - 1)
     }
 
     #[inline(always)]
     fn after(&self, position: usize) -> usize {
-        if self.index(position) + 1 < self.slots.len() {
+        if self.index(position) + 1 < self.fixed.slots.len() {
             position + 1
         } else {
             (position & !(self.lap() - 1)).wrapping_add(self.lap())
@@ -86,14 +93,14 @@ impl<T> Ring<T> {
     }
 
     fn is_void(&self, head: usize) -> bool {
-        self.slots[self.index(head)].stamp.load(Ordering::SeqCst) == (head + 1) | self.void()
+        self.fixed.slots[self.index(head)].stamp.load(Ordering::SeqCst) == (head + 1) | self.void()
     }
 
     /// Moves the head on from a void slot.
     #[cold]
     fn skip(&self, head: usize) {
         if self.head.compare_exchange(head, self.after(head), Ordering::SeqCst, Ordering::Relaxed).is_ok() {
-            self.slots[self.index(head)].stamp.store(head.wrapping_add(self.lap()), Ordering::Release);
+            self.fixed.slots[self.index(head)].stamp.store(head.wrapping_add(self.lap()), Ordering::Release);
         }
     }
 
@@ -103,10 +110,10 @@ impl<T> Ring<T> {
         let mut turn = 0;
         let mut tail = self.tail.load(Ordering::Relaxed);
         loop {
-            if tail & self.gone != 0 {
+            if tail & self.fixed.gone != 0 {
                 return Err(Refused::Disconnected(()));
             }
-            let slot = &self.slots[self.index(tail)];
+            let slot = &self.fixed.slots[self.index(tail)];
             let stamp = slot.stamp.load(Ordering::Acquire);
             if stamp == tail {
                 let next = self.after(tail);
@@ -141,7 +148,7 @@ impl<T> Queue for Ring<T> {
     fn push(&self, message: T) -> Result<(), Refused<T>> {
         match self.advance_tail() {
             Ok(position) => {
-                let slot = &self.slots[self.index(position)];
+                let slot = &self.fixed.slots[self.index(position)];
                 // SAFETY: invariant 1.
                 slot.message.with_mut(|place| unsafe { (*place).write(message) });
                 slot.stamp.store(position + 1, Ordering::Release);
@@ -157,7 +164,7 @@ impl<T> Queue for Ring<T> {
         let mut turn = 0;
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
-            let slot = &self.slots[self.index(head)];
+            let slot = &self.fixed.slots[self.index(head)];
             let stamp = slot.stamp.load(Ordering::SeqCst);
             let void = stamp == (head + 1) | self.void();
             if stamp == head + 1 || void {
@@ -173,10 +180,10 @@ impl<T> Queue for Ring<T> {
             }
             if stamp == head {
                 let tail = self.tail.load(Ordering::SeqCst);
-                if tail & !self.gone == head {
+                if tail & !self.fixed.gone == head {
                     return if tail == head { Popped::Empty } else { Popped::Disconnected };
                 }
-            } else if stamp == (head + 1) | self.gone {
+            } else if stamp == (head + 1) | self.fixed.gone {
                 return Popped::Empty;
             }
             // A sender is about to fill the slot, or the head is an old one.
@@ -192,12 +199,12 @@ impl<T> Queue for Ring<T> {
         let position = self.advance_tail()?;
         let index = self.index(position);
         // Invariant 3.
-        self.slots[index].stamp.store((position + 1) | self.gone, Ordering::Release);
+        self.fixed.slots[index].stamp.store((position + 1) | self.fixed.gone, Ordering::Release);
         Ok(Reserved { index, stamp: position + 1 })
     }
 
     fn fill(&self, place: Reserved, message: T) -> Result<(), T> {
-        let slot = &self.slots[place.index];
+        let slot = &self.fixed.slots[place.index];
         // SAFETY: invariant 1: this thread moved the tail.
         slot.message.with_mut(|place| unsafe { (*place).write(message) });
         slot.stamp.store(place.stamp, Ordering::SeqCst);
@@ -205,7 +212,7 @@ impl<T> Queue for Ring<T> {
     }
 
     fn give_up(&self, place: Reserved) {
-        self.slots[place.index].stamp.store(place.stamp | self.void(), Ordering::SeqCst);
+        self.fixed.slots[place.index].stamp.store(place.stamp | self.void(), Ordering::SeqCst);
     }
 
     #[inline]
@@ -213,21 +220,21 @@ impl<T> Queue for Ring<T> {
         let tail = self.tail.load(Ordering::SeqCst);
         let head = self.head.load(Ordering::SeqCst);
         // A head that is newer than the tail makes room where there may be none; a push will tell.
-        tail & self.gone != 0 || head.wrapping_add(self.lap()) != tail || self.is_void(head)
+        tail & self.fixed.gone != 0 || head.wrapping_add(self.lap()) != tail || self.is_void(head)
     }
 
     #[inline]
     fn can_pop(&self) -> bool {
         let head = self.head.load(Ordering::SeqCst);
-        let stamp = self.slots[self.index(head)].stamp.load(Ordering::SeqCst);
+        let stamp = self.fixed.slots[self.index(head)].stamp.load(Ordering::SeqCst);
         // A tail that is newer than the head: there was something.
-        stamp != (head + 1) | self.gone && self.tail.load(Ordering::SeqCst) != head
+        stamp != (head + 1) | self.fixed.gone && self.tail.load(Ordering::SeqCst) != head
     }
 
     #[inline]
     fn is_empty(&self) -> bool {
         let head = self.head.load(Ordering::SeqCst);
-        self.tail.load(Ordering::SeqCst) & !self.gone == head
+        self.tail.load(Ordering::SeqCst) & !self.fixed.gone == head
     }
 
     fn len(&self) -> usize {
@@ -241,25 +248,25 @@ impl<T> Queue for Ring<T> {
             return if first < end {
                 end - first
             } else if first > end {
-                self.slots.len() - first + end
-            } else if tail & !self.gone == head {
+                self.fixed.slots.len() - first + end
+            } else if tail & !self.fixed.gone == head {
                 0
             } else {
-                self.slots.len()
+                self.fixed.slots.len()
             };
         }
     }
 
     fn capacity(&self) -> Option<usize> {
-        Some(self.slots.len())
+        Some(self.fixed.slots.len())
     }
 
     fn disconnect(&self) -> bool {
-        self.tail.fetch_or(self.gone, Ordering::SeqCst) & self.gone == 0
+        self.tail.fetch_or(self.fixed.gone, Ordering::SeqCst) & self.fixed.gone == 0
     }
 
     fn is_disconnected(&self) -> bool {
-        self.tail.load(Ordering::SeqCst) & self.gone != 0
+        self.tail.load(Ordering::SeqCst) & self.fixed.gone != 0
     }
 }
 

@@ -76,6 +76,11 @@ impl Apart {
         Self(Notify::new(unsafe { TaskRef::share(Current::get().name.0) }))
     }
 
+    /// What wakes it.
+    pub(crate) fn waker(&self) -> Waker {
+        self.0.clone().into()
+    }
+
     fn wait(&self, deadline: Option<Instant>) -> Ended {
         loop {
             if self.0.take() {
@@ -130,15 +135,14 @@ impl<'a> Current<'a> {
         }
     }
 
-    /// The same thread, waiting apart: nodes that are made for it are woken by [`Current::waker`].
+    /// The same thread, waiting apart: nodes that are made for it are woken by [`Apart::waker`].
     pub(crate) fn apart(self, apart: &'a Apart) -> Self {
         Self { green: None, apart: Some(apart), ..self }
     }
 
-    /// What wakes it, if it waits apart.
     #[inline(always)]
-    pub(crate) fn waker(&self) -> Option<Waker> {
-        self.apart.map(|apart| apart.0.clone().into())
+    pub(crate) fn waits_apart(&self) -> Option<&'a Apart> {
+        self.apart
     }
 
     #[inline(always)]
@@ -177,7 +181,7 @@ impl<'a> Current<'a> {
 
     /// The same with a deadline, or on an OS thread.
     #[inline(never)]
-    fn wait_slow(&self, deadline: Option<Instant>) -> Ended {
+    fn wait_slow(self, deadline: Option<Instant>) -> Ended {
         if let Some(apart) = self.apart {
             return apart.wait(deadline);
         }
@@ -192,7 +196,7 @@ impl<'a> Current<'a> {
 
     /// Suspends the thread until its wake comes, which is known to be on its way.
     #[cold]
-    pub(crate) fn wait_for_wake(&self) {
+    pub(crate) fn wait_for_wake(self) {
         if let Some(apart) = self.apart {
             return apart.wait_for_wake();
         }
@@ -210,7 +214,7 @@ impl<'a> Current<'a> {
     /// Raises the cancellation that ended a wait. Without asking again whether the thread may be cancelled now: by other threads'
     /// doing the answer may have changed (rule 16), and to return would be to say that the wait was successful.
     #[cold]
-    pub(crate) fn raise(&self) -> ! {
+    pub(crate) fn raise(self) -> ! {
         // SAFETY: the current thread's header, which lives while the thread does anything.
         wait::raise_now(unsafe { self.name.0.as_ref() })
     }

@@ -88,6 +88,25 @@ impl<A: Link> Inbox<A> {
         newest.is_null()
     }
 
+    /// Adds a node if there are others already, on whose pushers it then relies; says whether it did.
+    ///
+    /// # Safety
+    /// As for [`push`](Self::push). Once the node is in, this does not touch the inbox any more, so it need not live longer than until
+    /// the owner has the node.
+    #[inline]
+    pub(crate) unsafe fn push_behind(&self, node: NonNull<A::Node>) -> bool {
+        let mut newest = self.newest.load(Ordering::Relaxed);
+        while !newest.is_null() {
+            // SAFETY: the node is alive, and in no list before the exchange below succeeds.
+            unsafe { set_next::<A>(node, newest) };
+            match self.newest.compare_exchange_weak(newest, node.as_ptr(), Ordering::SeqCst, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(found) => newest = found,
+            }
+        }
+        false
+    }
+
     /// Whether the inbox is empty: one load, for the owner's recheck (behind its fence) before it sleeps.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {

@@ -290,6 +290,9 @@ unsafe fn wake_from_outside(task: NonNull<Task>, bits: u8) {
     // invariant 2), and for `visitors` after it.
     unsafe {
         let worker = &*header.home.load(Ordering::Acquire).cast::<Worker>();
+        if worker.shared.inbox.push_behind(task) {
+            return;
+        }
         worker.shared.visitors.fetch_add(1, Ordering::SeqCst);
         if worker.shared.inbox.push(task) {
             worker.attention.store(true, Ordering::Relaxed);

@@ -54,20 +54,17 @@ mod node;
 mod polled;
 mod wakeup;
 
-pub(crate) use node::{Claim, Node, Want};
+pub(crate) use node::{Claim, FutureNode, Node, Want};
 pub(crate) use polled::Polled;
 pub(crate) use wakeup::{Taken, Wakeup, Wakeups};
 
 use super::exact::{Current, Ended};
+use crate::primitive::{AtomicPtr, Ordering, pause};
 #[cfg(loom)]
 use crate::primitive::{Mutex, MutexGuard, lock};
-use crate::{
-    primitive::{AtomicPtr, Ordering, pause},
-    task::foreign::Foreign,
-};
 use node::{Waker, insert_before, unlink};
 use std::{
-    fmt,
+    fmt, mem,
     panic::{RefUnwindSafe, UnwindSafe},
     ptr,
     time::Instant,
@@ -357,6 +354,22 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// Takes out the first, if it wants this amount and waits in no other list.
+    #[inline(always)]
+    pub(crate) fn take_plain(&mut self, amount: usize) -> Option<Taken<'_>> {
+        // SAFETY: the lock is held; listed nodes are alive, and this list's.
+        unsafe {
+            let node = self.first.as_ref()?;
+            if node.want.amount != amount || node.has_claim() {
+                return None;
+            }
+            let next = node.next();
+            self.first = if ptr::eq(next, node) { ptr::null() } else { next };
+            unlink(node);
+            Some(Taken(node))
+        }
+    }
+
     /// [`take`](Self::take) for the first, whoever it is.
     #[inline]
     pub(crate) fn take_first(&mut self) -> Option<Taken<'_>> {
@@ -366,7 +379,7 @@ impl<'a> Locked<'a> {
     /// Grants everybody who waits now, releases the lock, and wakes them by turns. Those who come meanwhile are not concerned.
     pub(crate) fn grant_all(mut self, outcome: usize) {
         let list = self.list;
-        let end = Node::with(Want::amount(0), ptr::null(), None);
+        let end = Node::with(Want::amount(0), ptr::null(), Waker::Nobody);
         // SAFETY: `end` stays until its ring is empty.
         if !unsafe { self.move_behind(&end) } {
             return;
@@ -452,10 +465,11 @@ impl<'a> Listed<'a, '_> {
             // SAFETY: the lock of the node's list is held.
             let (listed, same, old) = unsafe {
                 self.node.guarded(|guarded| {
-                    let same = matches!(&guarded.waker, Some(Waker::Future(old)) if old.will_wake(waker));
-                    let fresh = fresh.take().filter(|_| guarded.listed && !same);
+                    let same = matches!(&guarded.waker, Waker::Future(old) if old.will_wake(waker));
+                    let fresh = if guarded.listed && !same { fresh.take() } else { None };
                     let replaced = fresh.is_some();
-                    (guarded.listed, same || replaced, fresh.and_then(|fresh| guarded.waker.replace(fresh)))
+                    let old = fresh.map(|fresh| mem::replace(&mut guarded.waker, fresh));
+                    (guarded.listed, same || replaced, old.and_then(Waker::into_foreign))
                 })
             };
             drop(locked);
@@ -464,7 +478,7 @@ impl<'a> Listed<'a, '_> {
             if !listed || same {
                 return listed;
             }
-            fresh = Some(Waker::Future(Foreign::new(waker.clone())));
+            fresh = Some(Waker::foreign(waker.clone()));
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::{
 use std::{
     cell::{Cell, UnsafeCell},
     io,
+    ops::Deref,
     ptr::{self, NonNull},
     sync::Arc,
     time::Instant,
@@ -158,8 +159,6 @@ pub(crate) struct Worker {
     pub(crate) perhaps_unwinding: Cell<u32>,
     /// Times that something was picked to run; watched by the monitor.
     pub(crate) resumes: AtomicU64,
-    /// Somebody wants the worker to look up: the monitor, whoever sent the first message to the inbox, a shutdown.
-    pub(crate) attention: AtomicBool,
     /// The worker's own context: its loop that searches and sleeps.
     pub(crate) root: UnsafeCell<Context>,
     pub(crate) cache: Cache,
@@ -184,10 +183,26 @@ pub(crate) struct Worker {
     /// Messages that threads which have ended were sent and that were not read yet (task::state, invariant 2).
     pub(crate) outstanding: Cell<i64>,
 
+    /// Somebody wants the worker to look up: the monitor, whoever sent the first message to the inbox, a shutdown. Read at every
+    /// switch, so it stands where neither side writes else.
+    pub(crate) attention: Line<AtomicBool>,
     pub(crate) shared: Shared,
     pub(crate) reactor: Reactor,
     pub(crate) runtime: Cell<*const Inner>,
     pub(crate) index: usize,
+}
+
+/// A value alone on its cache lines.
+#[repr(align(128))]
+pub(crate) struct Line<T>(T);
+
+impl<T> Deref for Line<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
 }
 
 /// What others read and write.
@@ -195,13 +210,13 @@ pub(crate) struct Worker {
 pub(crate) struct Shared {
     /// Wakes from outside.
     pub(crate) inbox: Inbox<ByInbox>,
+    /// Others that are just now in the middle of sending a wake. On the line that they write to anyway.
+    pub(crate) visitors: AtomicUsize,
     /// Unstarted threads that others passed on to this worker.
     pub(crate) mailbox: SharedQueue<ByNext>,
     /// Unstarted threads that are to run on this worker and no other.
     pub(crate) pinned: SharedQueue<ByNext>,
     pub(crate) waker: Arc<mio::Waker>,
-    /// Others that are just now in the middle of sending a wake.
-    pub(crate) visitors: AtomicUsize,
     /// The runtime's tick when the scheduler last ran here.
     pub(crate) ticked: AtomicU32,
     /// The worker has nothing to run and waits for a stack.
@@ -262,7 +277,7 @@ impl Worker {
             doubtful: Cell::new(false),
             perhaps_unwinding: Cell::new(0),
             resumes: AtomicU64::new(0),
-            attention: AtomicBool::new(false),
+            attention: Line(AtomicBool::new(false)),
             root: UnsafeCell::new(Context::EMPTY),
             cache: Cache::new(),
             deque: Deque::new(),
@@ -278,10 +293,10 @@ impl Worker {
             outstanding: Cell::new(0),
             shared: Shared {
                 inbox: Inbox::new(),
+                visitors: AtomicUsize::new(0),
                 mailbox: SharedQueue::new(),
                 pinned: SharedQueue::new(),
                 waker,
-                visitors: AtomicUsize::new(0),
                 ticked: AtomicU32::new(0),
                 stuck: AtomicBool::new(false),
                 expects: AtomicBool::new(false),

@@ -226,6 +226,10 @@ impl Apart {
     pub(crate) fn new() -> Self {
         Self
     }
+
+    pub(crate) fn waker(&self) -> std::task::Waker {
+        unreachable!("nobody waits apart")
+    }
 }
 
 impl<'a> Current<'a> {
@@ -233,7 +237,7 @@ impl<'a> Current<'a> {
         self
     }
 
-    pub(crate) fn waker(&self) -> Option<std::task::Waker> {
+    pub(crate) fn waits_apart(&self) -> Option<&'a Apart> {
         None
     }
 

@@ -1,28 +1,49 @@
 //! A waiter's place in a wait list, and the claim of one that waits in several.
 
-use super::super::exact::{Current, Ended, Name};
+use super::super::exact::{Apart, Current, Ended, Name};
 use crate::{
     primitive::{AtomicPtr, Ordering, UnsafeCell},
     task::foreign::Foreign,
 };
 use std::{
     marker::PhantomPinned,
+    mem::{self, ManuallyDrop},
+    ops::Deref,
     ptr::{self, NonNull},
     time::Instant,
 };
 
-/// Whom a grant wakes.
+/// Whom a grant wakes. Nothing in it is dropped by itself, so that a thread's node costs nothing when it goes.
 pub(crate) enum Waker {
     /// A thread, green or not, in [`Current::wait`].
     Thread(Name),
-    /// A task of an async executor, or a thread that waits apart.
-    Future(Foreign),
+    /// A thread that waits apart. This outlives the node's time in the list.
+    Apart(NonNull<Apart>),
+    /// A task of an async executor. Dropped by its [`FutureNode`].
+    Future(ManuallyDrop<Foreign>),
+    /// Nobody: it was granted.
+    Nobody,
 }
 
 impl Waker {
     #[inline(always)]
     fn of(current: &Current<'_>) -> Self {
-        current.waker().map_or_else(|| Self::Thread(current.name()), |waker| Self::Future(Foreign::new(waker)))
+        match current.waits_apart() {
+            None => Self::Thread(current.name()),
+            Some(apart) => Self::Apart(NonNull::from(apart)),
+        }
+    }
+
+    pub(super) fn foreign(waker: std::task::Waker) -> Self {
+        Self::Future(ManuallyDrop::new(Foreign::new(waker)))
+    }
+
+    /// A future's.
+    pub(super) fn into_foreign(self) -> Option<Foreign> {
+        match self {
+            Self::Future(foreign) => Some(ManuallyDrop::into_inner(foreign)),
+            _ => None,
+        }
     }
 }
 
@@ -99,12 +120,12 @@ pub(super) struct Guarded {
     pub(super) next: *const Node,
     pub(super) listed: bool,
     pub(super) outcome: usize,
-    /// Taken out by the grant.
-    pub(super) waker: Option<Waker>,
+    /// Taken out by the grant, unless it is a thread's.
+    pub(super) waker: Waker,
 }
 
 impl Node {
-    pub(super) fn with(want: Want, claim: *const Claim, waker: Option<Waker>) -> Self {
+    pub(super) fn with(want: Want, claim: *const Claim, waker: Waker) -> Self {
         let guarded = Guarded { previous: ptr::null(), next: ptr::null(), listed: false, outcome: 0, waker };
         Self { want, claim, guarded: UnsafeCell::new(guarded), _stays: PhantomPinned }
     }
@@ -112,28 +133,32 @@ impl Node {
     /// For the current thread.
     #[inline]
     pub(crate) fn new(want: Want, current: &Current<'_>) -> Self {
-        Self::with(want, ptr::null(), Some(Waker::of(current)))
+        Self::with(want, ptr::null(), Waker::of(current))
     }
 
     /// The same for a thread that waits in several lists. The claim outlives the node's time in the list.
     pub(crate) fn with_claim(want: Want, current: &Current<'_>, claim: &Claim) -> Self {
-        Self::with(want, claim, Some(Waker::of(current)))
+        Self::with(want, claim, Waker::of(current))
     }
 
     /// For a future that is being polled; see [`Polled`](super::Polled).
-    pub(crate) fn for_future(want: Want, waker: std::task::Waker) -> Self {
-        Self::with(want, ptr::null(), Some(Waker::Future(Foreign::new(waker))))
+    pub(crate) fn for_future(want: Want, waker: std::task::Waker) -> FutureNode {
+        FutureNode(Self::with(want, ptr::null(), Waker::foreign(waker)))
     }
 
     /// Whether who waits here may run code of strangers between its listing and its wait ([`Apart`](super::super::exact::Apart)). To be asked before it is listed.
     pub(crate) fn waits_apart(&self) -> bool {
         // SAFETY: not listed, so the caller's alone.
-        self.guarded.with(|guarded| matches!(unsafe { &(*guarded).waker }, Some(Waker::Future(_))))
+        self.guarded.with(|guarded| matches!(unsafe { &(*guarded).waker }, Waker::Apart(_)))
     }
 
     /// Who waits here has `claim`.
     pub(crate) fn is_of(&self, claim: &Claim) -> bool {
         ptr::eq(self.claim, claim)
+    }
+
+    pub(super) fn has_claim(&self) -> bool {
+        !self.claim.is_null()
     }
 
     pub(crate) fn want(&self) -> Want {
@@ -171,6 +196,25 @@ impl Node {
     pub(super) unsafe fn next(&self) -> *const Node {
         // SAFETY: by the caller's promise.
         unsafe { self.guarded(|guarded| guarded.next) }
+    }
+}
+
+/// A future's node, which owns its waker.
+pub(crate) struct FutureNode(Node);
+
+impl Deref for FutureNode {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.0
+    }
+}
+
+impl Drop for FutureNode {
+    fn drop(&mut self) {
+        // SAFETY: it goes, so it is in no list (invariant 2), and nobody else uses it.
+        let waker = unsafe { self.0.guarded(|guarded| mem::replace(&mut guarded.waker, Waker::Nobody)) };
+        drop(waker.into_foreign());
     }
 }
 

@@ -1,6 +1,6 @@
 //! A future's place in a wait list, from poll to poll.
 
-use super::{Listed, Node, Waiters, Want};
+use super::{FutureNode, Listed, Node, Waiters, Want};
 use std::{
     cell::{Cell, UnsafeCell},
     task::{Poll, Waker},
@@ -9,7 +9,7 @@ use std::{
 /// What a future waits with. It belongs to the future, and is used in its polls and its drop alone; others see the node only.
 pub(crate) struct Polled {
     /// Fresh, listed, or granted.
-    node: UnsafeCell<Option<Node>>,
+    node: UnsafeCell<Option<FutureNode>>,
     stage: Cell<Stage>,
 }
 

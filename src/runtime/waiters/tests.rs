@@ -23,12 +23,12 @@ impl Wake for Counts {
     }
 }
 
-fn node(amount: usize, first: bool, wakes: &Arc<Counts>) -> Node {
+fn node(amount: usize, first: bool, wakes: &Arc<Counts>) -> FutureNode {
     Node::for_future(Want { amount, first, slot: ptr::null_mut() }, wakes.clone().into())
 }
 
 /// Lists a node that the test unlists or has granted before it goes.
-fn list<'a>(list: &'a Waiters, node: &'a Pin<impl Deref<Target = Node>>) -> Listed<'a, 'a> {
+fn list<'a>(list: &'a Waiters, node: &'a Pin<impl Deref<Target = FutureNode>>) -> Listed<'a, 'a> {
     // SAFETY: pinned, and every test ends with an empty list.
     unsafe { list.list(node, |_| false) }.unwrap()
 }

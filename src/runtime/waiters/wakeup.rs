@@ -1,10 +1,14 @@
 //! What follows when a node is taken out of a wait list: the grant, and the wake.
 
 use super::{
-    super::exact,
-    node::{Node, Waker, Want, unlink},
+    super::exact::{self, Name},
+    node::{Guarded, Node, Waker, Want, unlink},
 };
-use std::{mem::MaybeUninit, ptr};
+use crate::task::foreign::Foreign;
+use std::{
+    mem::{self, MaybeUninit},
+    ptr,
+};
 
 /// How many are woken after one hold of the lock.
 const BATCH: usize = 16;
@@ -22,27 +26,42 @@ impl Taken<'_> {
     #[inline]
     pub(crate) fn grant(self, outcome: usize) -> Wakeup {
         // SAFETY: the lock is held, as `self` borrows it.
-        let waker = unsafe {
+        unsafe {
             self.0.guarded(|guarded| {
                 guarded.outcome = outcome;
-                guarded.waker.take()
+                match guarded.waker {
+                    Waker::Thread(name) => Wakeup::Thread(name),
+                    _ => Wakeup::of_other(guarded),
+                }
             })
-        };
-        Wakeup(waker.expect("a node is granted once"))
+        }
     }
 }
 
 /// Wakes a waiter that was granted, once the lock has been released.
 #[must_use = "the waiter waits for this"]
-pub(crate) struct Wakeup(Waker);
+pub(crate) enum Wakeup {
+    Thread(Name),
+    Other(Foreign),
+}
 
 impl Wakeup {
+    /// Of one that is not woken by its name.
+    #[cold]
+    fn of_other(guarded: &mut Guarded) -> Self {
+        Self::Other(match mem::replace(&mut guarded.waker, Waker::Nobody) {
+            // SAFETY: its thread is in the list, whose lock is held, so it has not left its wait.
+            Waker::Apart(apart) => Foreign::new(unsafe { apart.as_ref() }.waker()),
+            waker => waker.into_foreign().expect("a node is granted once"),
+        })
+    }
+
     #[inline]
     pub(crate) fn wake(self) {
-        match self.0 {
+        match self {
             // SAFETY: it was granted, and waits for this wake (invariant 4), which comes once.
-            Waker::Thread(name) => unsafe { name.wake() },
-            Waker::Future(waker) => waker.wake(),
+            Self::Thread(name) => unsafe { name.wake() },
+            Self::Other(waker) => waker.wake(),
         }
     }
 }

@@ -119,15 +119,27 @@ fn rate(elapsed: Duration, messages: u64) -> Sample {
     Sample::new(messages as f64 / elapsed.as_secs_f64() / 1e6)
 }
 
-/// Starts a thread of some kind; what it gives waits for the end.
-type Start = fn(Box<dyn FnOnce() + Send>) -> Box<dyn FnOnce()>;
+enum Side {
+    Produces,
+    Consumes,
+}
 
-fn start_green(body: Box<dyn FnOnce() + Send>) -> Box<dyn FnOnce()> {
+/// Starts a thread of some kind; what it gives waits for the end.
+type Start = fn(Side, Box<dyn FnOnce() + Send>) -> Box<dyn FnOnce()>;
+
+/// Producers on one worker, consumers on another: every message goes from processor to processor.
+fn start_apart(side: Side, body: Box<dyn FnOnce() + Send>) -> Box<dyn FnOnce()> {
+    let handle = sinew::runtime::Handle::current().spawn_on(side as usize, body).expect("there are stacks");
+    Box::new(|| handle.join().expect("it does not panic"))
+}
+
+/// Wherever the scheduler puts them.
+fn start_green(_: Side, body: Box<dyn FnOnce() + Send>) -> Box<dyn FnOnce()> {
     let handle = sinew::spawn(body);
     Box::new(|| handle.join().expect("it does not panic"))
 }
 
-fn start_os(body: Box<dyn FnOnce() + Send>) -> Box<dyn FnOnce()> {
+fn start_os(_: Side, body: Box<dyn FnOnce() + Send>) -> Box<dyn FnOnce()> {
     let handle = std::thread::spawn(body);
     Box::new(|| handle.join().expect("it does not panic"))
 }
@@ -142,12 +154,9 @@ macro_rules! blocking_many {
             let mut ends = Vec::new();
             for _ in 0..sides {
                 let (sender, receiver) = (sender.clone(), receiver.clone());
-                ends.push(start(Box::new(move || {
-                    for number in 0..each {
-                        sender.send(number).expect("it is received");
-                    }
-                })));
-                ends.push(start(Box::new(move || for _ in receiver {})));
+                let produce = move || (0..each).for_each(|number| sender.send(number).expect("it is received"));
+                ends.push(start(Side::Produces, Box::new(produce)));
+                ends.push(start(Side::Consumes, Box::new(move || for _ in receiver {})));
             }
             drop((sender, receiver));
             ends.into_iter().for_each(|end| end());
@@ -210,10 +219,12 @@ fn renamed(mut entry: Entry, label: &str) -> Entry {
 }
 
 pub fn one_to_one() -> Row {
-    let title = "1 producer, 1 consumer, a channel of 1024, 2 workers";
+    let title =
+        "1 producer, 1 consumer, a channel of 1024, 2 workers (sinew: one on each; others: as their schedulers do)";
     Row::new("channel-1x1", title, "million messages a second")
         .more_is_better()
-        .entry(on_sinew::entry("sinew/2", 2, |scale| sinew_many(scale, 1, 1024, start_green)))
+        .entry(on_sinew::entry("sinew/2", 2, |scale| sinew_many(scale, 1, 1024, start_apart)))
+        .entry(on_sinew::entry("unplaced/2", 2, |scale| sinew_many(scale, 1, 1024, start_green)))
         .entry(Entry::new("sinew/os", |scale| Ok(sinew_many(scale, 1, 1024, start_os))))
         .entry(on_tokio::entry(Flavour::Multi(2), tokio_one))
         .entry(Entry::new("crossbeam/os", |scale| Ok(crossbeam_many(scale, 1, 1024, start_os))))
@@ -224,10 +235,12 @@ pub fn one_to_one() -> Row {
 }
 
 pub fn many_to_many() -> Row {
-    let title = "8 producers, 8 consumers, a channel of 64, 2 workers";
+    let title =
+        "8 producers, 8 consumers, a channel of 64, 2 workers (sinew: a side on each; others: as their schedulers do)";
     Row::new("channel-8x8", title, "million messages a second")
         .more_is_better()
-        .entry(on_sinew::entry("sinew/2", 2, |scale| sinew_many(scale, 8, 64, start_green)))
+        .entry(on_sinew::entry("sinew/2", 2, |scale| sinew_many(scale, 8, 64, start_apart)))
+        .entry(on_sinew::entry("unplaced/2", 2, |scale| sinew_many(scale, 8, 64, start_green)))
         .entry(renamed(on_tokio::entry(Flavour::Multi(2), flume_many), "flume/tokio2"))
         .entry(renamed(on_tokio::entry(Flavour::Multi(2), async_channel_many), "async-channel/tokio2"))
         .entry(Entry::new("crossbeam/os", |scale| Ok(crossbeam_many(scale, 8, 64, start_os))))

@@ -1,6 +1,7 @@
 //! Skynet over channels: each node gives its children a channel and adds the numbers that come from it.
 //!
-//! Not on may, which starts the oldest first, and runs out of mappings for so many stacks at once.
+//! may starts the oldest first, so all its nodes live at once, and a million stacks are more mappings than the system gives: it has a row
+//! of its own, with ten thousand leaves.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::time::Instant;
 
 use crate::model::{Row, Sample, Scale, at_most_times};
 use crate::peers::program::go_entry;
-use crate::peers::{on_sinew, on_tokio};
+use crate::peers::{on_may, on_sinew, on_tokio};
 
 const CHILDREN: u64 = 10;
 
@@ -16,8 +17,11 @@ fn leaves(scale: Scale) -> u64 {
     scale.of(1_000_000, 100)
 }
 
-fn timed(scale: Scale, tree: impl FnOnce(u64) -> u64) -> Sample {
-    let leaves = leaves(scale);
+fn few_leaves(scale: Scale) -> u64 {
+    scale.of(10_000, 100)
+}
+
+fn timed(leaves: u64, tree: impl FnOnce(u64) -> u64) -> Sample {
     let began = Instant::now();
     let sum = tree(leaves);
     let elapsed = began.elapsed();
@@ -40,10 +44,35 @@ fn sinew_node(to: &sinew::channel::Sender<u64>, first: u64, size: u64) {
     to.send(sum).expect("the parent receives");
 }
 
+fn sinew_tree(leaves: u64) -> u64 {
+    let (sender, receiver) = sinew::channel::bounded(1);
+    sinew_node(&sender, 0, leaves);
+    receiver.recv().expect("it was sent")
+}
+
 fn sinew_work(scale: Scale) -> Sample {
-    timed(scale, |leaves| {
-        let (sender, receiver) = sinew::channel::bounded(1);
-        sinew_node(&sender, 0, leaves);
+    timed(leaves(scale), sinew_tree)
+}
+
+fn may_node(to: &may::sync::mpsc::Sender<u64>, first: u64, size: u64) {
+    let sum = if size == 1 {
+        first
+    } else {
+        let (sender, receiver) = may::sync::mpsc::channel();
+        let part = size / CHILDREN;
+        for child in 0..CHILDREN {
+            let sender = sender.clone();
+            drop(on_may::spawn(move || may_node(&sender, first + child * part, part)));
+        }
+        (0..CHILDREN).map(|_| receiver.recv().expect("a child sends")).sum()
+    };
+    to.send(sum).expect("the parent receives");
+}
+
+fn may_work(scale: Scale) -> Sample {
+    timed(few_leaves(scale), |leaves| {
+        let (sender, receiver) = may::sync::mpsc::channel();
+        may_node(&sender, 0, leaves);
         receiver.recv().expect("it was sent")
     })
 }
@@ -90,4 +119,12 @@ pub fn row() -> Row {
         .entry(go_entry("skynet-channels", 2, leaves))
         .goal(at_most_times("sinew/1", 0.15, "go"))
         .goal(at_most_times("sinew/1", 0.2, "tokio"))
+}
+
+pub fn few() -> Row {
+    let title = "skynet over channels of 10 (may: unbounded), 10,000 leaves, 10 children a node";
+    Row::new("skynet-channels-10k", title, "ms")
+        .entry(on_sinew::entry("sinew/1", 1, |scale| timed(few_leaves(scale), sinew_tree)))
+        .entry(on_may::entry(1, may_work))
+        .goal(at_most_times("sinew/1", 0.1, "may"))
 }

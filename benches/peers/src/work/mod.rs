@@ -45,6 +45,7 @@ pub const ROWS: &[(&str, Make)] = &[
     ("channel-1x1", channel::one_to_one),
     ("channel-8x8", channel::many_to_many),
     ("skynet-channels", channel_skynet::row),
+    ("skynet-channels-10k", channel_skynet::few),
     ("mutex", mutex::uncontended),
     ("mutex-64", mutex::contended),
     ("parked-1m", parked::row),
