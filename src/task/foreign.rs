@@ -37,8 +37,9 @@ impl Drop for Foreign {
 }
 
 fn quietly(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // It may panic too when it is dropped.
-        mem::forget(payload);
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f))
+        && let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        mem::forget(another);
     }
 }
