@@ -17,14 +17,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Runs the body on an OS thread and on a green one.
+/// Runs the body on an OS thread, and on a green one of runtimes of one, two and eight workers.
 #[track_caller]
 pub(crate) fn on_each_kind(body: fn()) {
-    for result in [std::thread::spawn(body).join(), sinew::spawn(body).join()] {
-        if let Err(payload) = result {
-            std::panic::resume_unwind(payload);
-        }
+    if let Err(payload) = std::thread::spawn(body).join() {
+        std::panic::resume_unwind(payload);
     }
+    on_workers(body);
 }
 
 /// Waits, on either kind of thread, until the condition holds. Far longer than any machine needs before it gives up.
