@@ -12,7 +12,7 @@
 //!
 //! What is no file, as a named pipe or a terminal, is read and written when it is ready, and does not hold a thread of
 //! the pool till then; a write to a device that is no terminal, as `/dev/kmsg`, holds one, and is done whole. Opening a named pipe holds
-//! one until the other side is opened, and so do [`read`], [`write`] and [`copy`] until they have come to the end of one; at most 256
+//! one until the other side is opened, and so do [`read`], [`write()`] and [`copy`] until they have come to the end of one; at most 256
 //! that open such things or write devices are on the pool at once, which have no part in the 64.
 //!
 //! # Errors
