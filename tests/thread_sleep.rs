@@ -3,7 +3,7 @@
 mod harness;
 
 use harness::on_each_kind;
-use sinew::{Runtime, thread};
+use sinew::{Runtime, thread, time};
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -45,16 +45,17 @@ fn the_old_names_sleep_too() {
 
 #[test]
 fn sleepers_wake_in_the_order_of_their_deadlines() {
-    let runtime = Runtime::builder().workers(1).build().unwrap();
+    // Its time stands still until all of them sleep.
+    let runtime = Runtime::builder().workers(1).start_paused(true).build().unwrap();
     runtime.run(|| {
         let woken = Arc::new(Mutex::new(Vec::new()));
-        let base = Instant::now() + Duration::from_millis(20);
+        let base = time::Instant::now() + Duration::from_millis(20);
         let threads: Vec<_> = (0..200_u64)
             .map(|i| {
                 let (woken, rank) = (woken.clone(), i * 67 % 200);
                 thread::spawn(move || {
                     // Two milliseconds apart, so that rounding keeps the order.
-                    thread::sleep_until(base + Duration::from_millis(2 * rank));
+                    time::sleep_until(base + Duration::from_millis(2 * rank));
                     woken.lock().unwrap().push(rank);
                 })
             })
