@@ -236,11 +236,11 @@ pub fn one_to_one() -> Row {
 
 pub fn many_to_many() -> Row {
     let title =
-        "8 producers, 8 consumers, a channel of 64, 2 workers (sinew: a side on each; others: as their schedulers do)";
+        "8 producers, 8 consumers, a channel of 64, 2 workers, placed by the schedulers (apart: a side on each)";
     Row::new("channel-8x8", title, "million messages a second")
         .more_is_better()
-        .entry(on_sinew::entry("sinew/2", 2, |scale| sinew_many(scale, 8, 64, start_apart)))
-        .entry(on_sinew::entry("unplaced/2", 2, |scale| sinew_many(scale, 8, 64, start_green)))
+        .entry(on_sinew::entry("sinew/2", 2, |scale| sinew_many(scale, 8, 64, start_green)))
+        .entry(on_sinew::entry("apart/2", 2, |scale| sinew_many(scale, 8, 64, start_apart)))
         .entry(renamed(on_tokio::entry(Flavour::Multi(2), flume_many), "flume/tokio2"))
         .entry(renamed(on_tokio::entry(Flavour::Multi(2), async_channel_many), "async-channel/tokio2"))
         .entry(Entry::new("crossbeam/os", |scale| Ok(crossbeam_many(scale, 8, 64, start_os))))
