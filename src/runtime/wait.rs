@@ -290,6 +290,7 @@ unsafe fn wake_from_outside(task: NonNull<Task>, bits: u8) {
     // invariant 2), and for `visitors` after it.
     unsafe {
         let worker = &*header.home.load(Ordering::Acquire).cast::<Worker>();
+        // Then the worker is not touched any more, and whoever pushed first sees to it that it looks.
         if worker.shared.inbox.push_behind(task) {
             return;
         }

@@ -42,8 +42,9 @@ impl Model {
         let node = &self.nodes[number];
         // SAFETY: nobody else knows the node; loom checks it.
         node.value.with_mut(|value| unsafe { *value = Some(number) });
+        // As `runtime::wait` sends a wake.
         // SAFETY: each node is pushed once, and outlives the model's threads.
-        unsafe { self.inbox.push(NonNull::from(node)) }
+        unsafe { !self.inbox.push_behind(NonNull::from(node)) && self.inbox.push(NonNull::from(node)) }
     }
 
     fn drain(&self) -> Vec<usize> {
