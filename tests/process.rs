@@ -209,10 +209,10 @@ fn a_write_to_a_child_that_has_gone_gives_broken_pipe() {
         child.wait().unwrap();
         // Children that other tests start hold a copy of the other end until they have loaded their program.
         let broken = loop {
-            match stdin.write(b"x") {
-                Ok(_) => sleep(Duration::from_millis(1)),
-                Err(error) => break error,
+            if let Err(error) = stdin.write_all(b"x") {
+                break error;
             }
+            sleep(Duration::from_millis(1));
         };
         assert_eq!(broken.kind(), ErrorKind::BrokenPipe);
     });
