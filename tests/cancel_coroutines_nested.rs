@@ -139,3 +139,30 @@ fn coroutines_suspended_from_two_levels_further_in_keep_the_timeouts_outside_whe
         assert_eq!(timeout(LONG, || outer.resume(())).expect("there is time"), CoroutineResult::Return(true));
     });
 }
+
+#[test]
+fn four_coroutines_of_which_two_are_suspended_past_others_abort_with_a_line() {
+    const TEST: &str = "four_coroutines_of_which_two_are_suspended_past_others_abort_with_a_line";
+    if harness::is_child() {
+        let mut first = Coroutine::<(), (), ()>::new(|first, ()| {
+            let second = ScopedCoroutine::<(), (), (), _>::new(|_, ()| {
+                let third = ScopedCoroutine::<(), (), (), _>::new(|third, ()| {
+                    let fourth = ScopedCoroutine::<(), (), (), _>::new(|_, ()| {
+                        let _ = timeout(LONG, || {
+                            first.suspend(());
+                            third.suspend(());
+                        });
+                    });
+                    fourth.scope(|mut fourth| fourth.resume(()));
+                });
+                third.scope(|mut third| third.resume(()));
+            });
+            second.scope(|mut second| second.resume(()));
+        });
+        first.resume(());
+        let _ = timeout(LONG, || first.resume(()));
+        unreachable!("it aborts");
+    }
+    let words = harness::dying_child(TEST, libc::SIGABRT);
+    assert!(words.contains("suspended from several levels further in"), "{words}");
+}
