@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     OpenOptions,
-    operate::{Transfers, call},
+    operate::{Transfers, call, sync},
 };
 use crate::{runtime::event::Here, thread};
 
@@ -47,6 +47,11 @@ pub struct File {
 }
 
 impl File {
+    /// What nobody else has had yet.
+    pub(super) fn opened(inner: fs::File) -> File {
+        File { transfers: Transfers::opened(&inner), inner }
+    }
+
     /// Opens a file for reading.
     ///
     /// # Errors
@@ -82,7 +87,7 @@ impl File {
     /// # Errors
     /// std's.
     pub fn sync_all(&self) -> io::Result<()> {
-        call(|| self.inner.sync_all())
+        sync(&self.inner, false)
     }
 
     /// Waits until all that was written is on the disk.
@@ -90,7 +95,7 @@ impl File {
     /// # Errors
     /// std's.
     pub fn sync_data(&self) -> io::Result<()> {
-        call(|| self.inner.sync_data())
+        sync(&self.inner, true)
     }
 
     /// Waits until no other handle has a lock on the file, and locks it. See [`std::fs::File::lock`].
@@ -226,13 +231,17 @@ impl Read for &File {
 
     fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
         // On one way; std asks how long the file is.
+        let turn = self.transfers.turn();
         let done = self.transfers.at_once(&self.inner, || (&self.inner).read_to_end(buf));
+        drop(turn);
         done.unwrap_or_else(|| ByReads(self).read_to_end(buf))
     }
 
     fn read_to_string(&mut self, buf: &mut String) -> io::Result<usize> {
         // On one way; std asks how long the file is.
+        let turn = self.transfers.turn();
         let done = self.transfers.at_once(&self.inner, || (&self.inner).read_to_string(buf));
+        drop(turn);
         done.unwrap_or_else(|| ByReads(self).read_to_string(buf))
     }
 }
@@ -264,6 +273,7 @@ impl Write for &File {
 impl Seek for &File {
     /// Done in place, except that the file's end is asked for elsewhere.
     fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
+        let _turn = self.transfers.turn();
         match pos {
             SeekFrom::End(_) => call(|| (&self.inner).seek(pos)),
             SeekFrom::Start(_) | SeekFrom::Current(_) => (&self.inner).seek(pos),
@@ -327,12 +337,14 @@ impl fmt::Debug for File {
 
 impl AsFd for File {
     fn as_fd(&self) -> BorrowedFd<'_> {
+        self.transfers.share();
         self.inner.as_fd()
     }
 }
 
 impl AsRawFd for File {
     fn as_raw_fd(&self) -> RawFd {
+        self.transfers.share();
         self.inner.as_raw_fd()
     }
 }

@@ -23,6 +23,8 @@
 //! end, since the operating system uses the caller's memory, and a cancellation takes effect at the next suspension. Reads
 //! and writes of pipes and terminals can be cancelled while they wait, and [`File::lock`] too.
 
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+mod completed;
 mod file;
 mod folder;
 mod open_options;

@@ -3,6 +3,7 @@
 //! - On a plain OS thread it is done in place.
 //! - A read or write of a green thread is tried in place first, as far as the page cache goes
 //!   ([`sys::cached`](crate::sys::cached)): a hit costs about a microsecond, the way to the blocking pool and back ten.
+//! - Where the worker's ring is on, the kernel then reads or writes a file on the caller's memory (`completed`).
 //! - Else it goes to the blocking pool, where at most [`MOST`] operations are at once, so that slow disks leave threads of
 //!   the pool to others; further ones wait in turn.
 //! - A read or write of what can be polled, as a named pipe or a terminal, is waited for first: who waits for another
@@ -15,24 +16,27 @@
 
 use std::{
     fs::{self, File},
-    io::{self, IoSlice, IoSliceMut, IsTerminal, Read, Write},
+    io::{self, IoSlice, IoSliceMut, IsTerminal, Read, Seek, Write},
     os::{
         fd::{AsFd, AsRawFd},
-        unix::fs::{FileExt, FileTypeExt},
+        unix::fs::{FileExt, FileTypeExt, MetadataExt},
     },
     path::Path,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU16, Ordering},
     },
 };
 
 use crate::{
     cancel,
     runtime::{blocking::blocking, event::Here, readiness::Direction, source::Source},
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
     sys::socket,
 };
+
+#[cfg(all(feature = "io-uring", target_os = "linux"))]
+use {super::completed, crate::runtime::uring::files};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys::cached;
@@ -93,12 +97,25 @@ pub(crate) fn call_in<T: Send>(lane: &Semaphore, operation: impl FnOnce() -> T +
     blocking(operation)
 }
 
+/// Waits until a file's data are on the disk; and the rest of what is known of it, unless `data_only`.
+pub(super) fn sync(file: &File, data_only: bool) -> io::Result<()> {
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    if let Some(done) = files::sync(file.as_fd(), data_only) {
+        return done;
+    }
+    call(|| if data_only { file.sync_data() } else { file.sync_all() })
+}
+
 /// A read or write.
-trait Transfer: Send {
+pub(super) trait Transfer: Send {
     const DIRECTION: Direction;
 
-    /// Whether it is at an offset, which only a file has that never waits for another process.
-    fn has_offset(&self) -> bool;
+    /// Where it is, if not at the file's position. Only a file has offsets that never waits for another process.
+    fn offset(&self) -> Option<u64>;
+
+    /// Has the kernel do it, at this offset; none if it cannot so, and nothing was done.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    fn completed(&mut self, file: &File, offset: u64) -> Option<io::Result<usize>>;
 
     /// Does what can be done without waiting for a disk or another process; `EAGAIN` if that is nothing.
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -124,8 +141,14 @@ struct Writes<'a, 'b> {
 impl Transfer for Reads<'_, '_> {
     const DIRECTION: Direction = Direction::Read;
 
-    fn has_offset(&self) -> bool {
-        self.offset.is_some()
+    fn offset(&self) -> Option<u64> {
+        self.offset
+    }
+
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    fn completed(&mut self, file: &File, offset: u64) -> Option<io::Result<usize>> {
+        let count = if self.offset.is_some() { self.bufs.len().min(1) } else { self.bufs.len() };
+        files::read(file.as_fd(), &mut self.bufs[..count], offset)
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -159,8 +182,14 @@ impl Transfer for Reads<'_, '_> {
 impl Transfer for Writes<'_, '_> {
     const DIRECTION: Direction = Direction::Write;
 
-    fn has_offset(&self) -> bool {
-        self.offset.is_some()
+    fn offset(&self) -> Option<u64> {
+        self.offset
+    }
+
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    fn completed(&mut self, file: &File, offset: u64) -> Option<io::Result<usize>> {
+        let count = if self.offset.is_some() { self.bufs.len().min(1) } else { self.bufs.len() };
+        files::write(file.as_fd(), &self.bufs[..count], offset)
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -201,29 +230,61 @@ fn in_place<B: std::ops::Deref<Target = [u8]>>(bufs: &[B], offset: Option<u64>) 
 }
 
 /// A first look has told what the file is.
-const KNOWN: u8 = 1;
+const KNOWN: u16 = 1;
 /// It can be polled: neither a regular file nor a folder nor a disk.
-const STREAM: u8 = 1 << 1;
+const STREAM: u16 = 1 << 1;
 /// Reads cannot be tried in place.
-const NO_READ: u8 = 1 << 2;
+const NO_READ: u16 = 1 << 2;
 /// Writes cannot be tried in place.
-const NO_WRITE: u8 = 1 << 3;
+const NO_WRITE: u16 = 1 << 3;
 /// A write may be cut: a pipe or a terminal.
-const BYTES: u8 = 1 << 4;
+const BYTES: u16 = 1 << 4;
 /// It is not waited for before it is written: a device that is no terminal.
-const DEVICE: u8 = 1 << 5;
+const DEVICE: u16 = 1 << 5;
+/// It has offsets: a regular file or a disk, and no imitation.
+const OFFSETS: u16 = 1 << 6;
+/// Others may use its position by other ways.
+const SHARED: u16 = 1 << 7;
+/// It was asked whether it passes the page cache by.
+const MODE_KNOWN: u16 = 1 << 8;
 
 /// What is known of a descriptor that is read and written. Of one, as long as it is open; dropped before it is closed.
 #[derive(Default)]
 pub(crate) struct Transfers {
-    flags: AtomicU8,
+    flags: AtomicU16,
     source: OnceLock<Arc<Source>>,
+    /// Held by who uses the position, where operations of a ring may do so: these do not have it to themselves in the kernel, as
+    /// system calls have. None if no ring does, since the position is not known to be ours alone.
+    position: Option<Semaphore>,
 }
 
 impl Transfers {
+    /// For a file that has just been opened: its position is nobody else's yet.
+    pub(super) fn opened(file: &File) -> Transfers {
+        let mut new = Transfers::default();
+        new.learn_opened(file);
+        new
+    }
+
     /// For another descriptor of the same open file.
     pub(crate) fn another(&self) -> Transfers {
-        Transfers { flags: AtomicU8::new(self.flags.load(Ordering::Relaxed)), source: OnceLock::new() }
+        self.share();
+        // Who uses the position by a ring comes to an end first.
+        let _turn = self.turn();
+        let flags = AtomicU16::new(self.flags.load(Ordering::Relaxed));
+        Transfers { flags, source: OnceLock::new(), position: None }
+    }
+
+    /// Has others use the position by other ways: no operation of a ring will, from now on.
+    pub(super) fn share(&self) {
+        if self.position.is_some() {
+            self.flags.fetch_or(SHARED, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until nobody else uses the position by this, where that matters.
+    pub(super) fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.position.as_ref().map(|position| position.acquire().expect("nobody closes it"))
     }
 
     /// Reads, from the file's position if there is no offset. With an offset only the first buffer counts.
@@ -246,18 +307,22 @@ impl Transfers {
 
     /// Whether the file can be polled. Asks in place.
     fn is_stream(&self, file: &File) -> bool {
-        let flags = self.flags.load(Ordering::Relaxed);
-        if flags & KNOWN != 0 {
-            return flags & STREAM != 0;
+        if self.flags.load(Ordering::Relaxed) & KNOWN == 0 {
+            self.learn(file, file.metadata().ok().map(|data| data.mode()));
         }
-        let kind = match file.metadata().map(|data| data.file_type()) {
-            Ok(kind) if kind.is_fifo() => STREAM | BYTES,
-            Ok(kind) if kind.is_char_device() => STREAM | if file.is_terminal() { BYTES } else { DEVICE },
-            Ok(kind) if !kind.is_file() && !kind.is_dir() && !kind.is_block_device() => STREAM,
-            _ => 0,
+        self.flags.load(Ordering::Relaxed) & STREAM != 0
+    }
+
+    /// Takes note of what the file is, by the mode that it has if that could be told.
+    fn learn(&self, file: &File, mode: Option<u32>) {
+        let kind = match mode.map(|mode| mode as libc::mode_t & libc::S_IFMT) {
+            Some(libc::S_IFREG | libc::S_IFBLK) if has_offsets(file) => OFFSETS,
+            None | Some(libc::S_IFREG | libc::S_IFBLK | libc::S_IFDIR) => 0,
+            Some(libc::S_IFIFO) => STREAM | BYTES,
+            Some(libc::S_IFCHR) => STREAM | if file.is_terminal() { BYTES } else { DEVICE },
+            Some(_) => STREAM,
         };
         self.flags.fetch_or(KNOWN | kind, Ordering::Relaxed);
-        kind & STREAM != 0
     }
 
     fn transfer<T: Transfer>(&self, file: &File, mut transfer: T) -> io::Result<usize> {
@@ -265,7 +330,8 @@ impl Transfers {
         if let Some(here) = here {
             here.breathe();
         }
-        let mut tries = here.is_some() && self.may_try::<T>();
+        let _turn = if transfer.offset().is_none() { self.turn() } else { None };
+        let mut tries = here.is_some() && self.may_try::<T>(file);
         loop {
             if tries {
                 match self.attempt(file, &mut transfer) {
@@ -274,8 +340,17 @@ impl Transfers {
                     Attempt::Impossible => tries = false,
                 }
             }
-            if transfer.has_offset() {
-                return call(|| transfer.whole(file));
+            if let Some(done) = self.completed(file, &mut transfer) {
+                return done;
+            }
+            if transfer.offset().is_some() {
+                return call(|| {
+                    // For the next time.
+                    if cfg!(all(feature = "io-uring", target_os = "linux")) {
+                        self.is_stream(file);
+                    }
+                    transfer.whole(file)
+                });
             }
             if let Some(done) = self.at_once(file, || transfer.whole(file)) {
                 return done;
@@ -298,8 +373,47 @@ impl Transfers {
         }
     }
 
+    /// Has the kernel do it by the worker's ring, if that is on and can do this; else none, and nothing was done.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    #[inline]
+    fn completed<T: Transfer>(&self, file: &File, transfer: &mut T) -> Option<io::Result<usize>> {
+        let flags = self.flags.load(Ordering::Relaxed);
+        if flags & OFFSETS == 0 {
+            return None;
+        }
+        match transfer.offset() {
+            Some(offset) => transfer.completed(file, offset),
+            None if self.position.is_none() || flags & SHARED != 0 => None,
+            None => completed::at_position(file, transfer),
+        }
+    }
+
+    #[cfg(not(all(feature = "io-uring", target_os = "linux")))]
+    fn completed<T: Transfer>(&self, _: &File, _: &mut T) -> Option<io::Result<usize>> {
+        None
+    }
+
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    fn learn_opened(&mut self, file: &File) {
+        let Some(mode) = completed::kind(file) else { return };
+        self.learn(file, Some(mode));
+        if *self.flags.get_mut() & OFFSETS != 0 {
+            self.position = Some(Semaphore::new(1));
+        }
+    }
+
+    #[cfg(not(all(feature = "io-uring", target_os = "linux")))]
+    fn learn_opened(&mut self, _: &File) {}
+
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn may_try<T: Transfer>(&self) -> bool {
+    fn may_try<T: Transfer>(&self, file: &File) -> bool {
+        let flags = self.flags.load(Ordering::Relaxed);
+        if flags & MODE_KNOWN == 0 {
+            // There is no page cache to look into then, and the kernel would wait for the disk all the same.
+            let direct = socket::mode(file.as_raw_fd()).is_ok_and(|mode| mode & libc::O_DIRECT != 0);
+            let never = if direct { NO_READ | NO_WRITE } else { 0 };
+            self.flags.fetch_or(MODE_KNOWN | never, Ordering::Relaxed);
+        }
         self.flags.load(Ordering::Relaxed) & never::<T>() == 0 && cached::is_sound()
     }
 
@@ -321,7 +435,7 @@ impl Transfers {
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn may_try<T: Transfer>(&self) -> bool {
+    fn may_try<T: Transfer>(&self, _: &File) -> bool {
         false
     }
 
@@ -339,9 +453,14 @@ impl Drop for Transfers {
     }
 }
 
+/// Whether a regular file or a disk has offsets, which some of `/sys` and `/proc` have not. In place.
+fn has_offsets(mut file: &File) -> bool {
+    cfg!(all(feature = "io-uring", target_os = "linux")) && file.stream_position().is_ok()
+}
+
 /// The flag that says that this direction cannot be tried in place.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn never<T: Transfer>() -> u8 {
+fn never<T: Transfer>() -> u16 {
     match T::DIRECTION {
         Direction::Read => NO_READ,
         Direction::Write => NO_WRITE,
@@ -376,8 +495,13 @@ mod tests {
         impl Transfer for Refused {
             const DIRECTION: Direction = Direction::Write;
 
-            fn has_offset(&self) -> bool {
-                true
+            fn offset(&self) -> Option<u64> {
+                Some(0)
+            }
+
+            #[cfg(all(feature = "io-uring", target_os = "linux"))]
+            fn completed(&mut self, _: &File, _: u64) -> Option<io::Result<usize>> {
+                None
             }
 
             fn now(&mut self, _: &File) -> io::Result<usize> {

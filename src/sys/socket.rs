@@ -263,10 +263,15 @@ pub(crate) fn send_vectored(fd: RawFd, bufs: &[io::IoSlice<'_>]) -> io::Result<u
     checked_len(unsafe { libc::sendmsg(fd, &message, SEND_FLAGS) })
 }
 
+/// The mode of the descriptor's open file: the flags of `open(2)` that stay.
+pub(crate) fn mode(fd: RawFd) -> io::Result<c_int> {
+    // SAFETY: integers only.
+    checked(unsafe { libc::fcntl(fd, libc::F_GETFL) })
+}
+
 /// Whether the descriptor's open file is in non-blocking mode.
 pub(crate) fn is_nonblocking(fd: RawFd) -> io::Result<bool> {
-    // SAFETY: integers only.
-    Ok(checked(unsafe { libc::fcntl(fd, libc::F_GETFL) })? & libc::O_NONBLOCK != 0)
+    Ok(mode(fd)? & libc::O_NONBLOCK != 0)
 }
 
 /// Sets the mode of the descriptor's open file.

@@ -5,9 +5,8 @@
 use std::{
     ffi::CStr,
     io::{self, IoSlice, IoSliceMut},
-    mem,
-    os::fd::RawFd,
-    ptr,
+    mem::{self, MaybeUninit},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
     time::Duration,
 };
 
@@ -24,6 +23,8 @@ use super::{address::RawAddr, socket};
 const SUBMISSIONS: u32 = if cfg!(test) { 16 } else { 256 };
 /// Completions that the kernel has room for. It keeps those for which there is none, but that costs it memory and time.
 const COMPLETIONS: u32 = if cfg!(test) { 32 } else { 4096 };
+/// OS threads of the kernel's that wait for disks at most.
+const MOST_WAITING: u32 = 64;
 /// The most bytes that one operation moves, as the kernel's `MAX_RW_COUNT` has it, less than a 32-bit length.
 const MOST_BYTES: usize = 0x7fff_f000;
 
@@ -47,6 +48,9 @@ pub(crate) fn open() -> io::Result<IoUring> {
     let made = ways.find(|made| !made.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL)));
     let ring = made.unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EINVAL)))?;
     check(&ring)?;
+    // Of what no ring can do without waiting, as syncing, the kernel does as many at once as we on the blocking pool; by itself it
+    // would take four a processor. Unknown before Linux 5.15.
+    let _ = ring.submitter().register_iowq_max_workers(&mut [MOST_WAITING, 0]);
     Ok(ring)
 }
 
@@ -71,7 +75,8 @@ fn check(ring: &IoUring) -> io::Result<()> {
         opcode::Write::CODE,
         opcode::Fsync::CODE,
         opcode::OpenAt::CODE,
-        opcode::Statx::CODE,
+        opcode::Readv::CODE,
+        opcode::Writev::CODE,
     ];
     if !needed.into_iter().all(|code| probe.is_supported(code)) {
         return unsupported("this kernel's io_uring lacks operations");
@@ -169,6 +174,20 @@ pub(crate) fn write(fd: RawFd, buf: *const [u8], offset: u64) -> Entry {
     opcode::Write::new(Fd(fd), buf.cast(), length(buf.len())).offset(offset).build()
 }
 
+/// Reads at an offset into several buffers.
+pub(crate) fn read_vectored(fd: RawFd, bufs: &mut [IoSliceMut<'_>], offset: u64) -> Entry {
+    let len = bufs.len().min(socket::MOST_BUFFERS) as u32;
+    // `IoSliceMut` has the layout of an iovec, as std promises.
+    opcode::Readv::new(Fd(fd), bufs.as_mut_ptr().cast_const().cast(), len).offset(offset).build()
+}
+
+/// Writes at an offset from several buffers.
+pub(crate) fn write_vectored(fd: RawFd, bufs: &[IoSlice<'_>], offset: u64) -> Entry {
+    let len = bufs.len().min(socket::MOST_BUFFERS) as u32;
+    // `IoSlice` has the layout of an iovec, as std promises.
+    opcode::Writev::new(Fd(fd), bufs.as_ptr().cast(), len).offset(offset).build()
+}
+
 /// Has a file's data, and what is needed to find them, written to its device; and the rest of what is known of it, unless
 /// `data_only`.
 pub(crate) fn sync(fd: RawFd, data_only: bool) -> Entry {
@@ -181,21 +200,33 @@ pub(crate) fn open_at(path: *const CStr, flags: libc::c_int, mode: libc::mode_t)
     opcode::OpenAt::new(Fd(libc::AT_FDCWD), path.cast()).flags(flags | libc::O_CLOEXEC).mode(mode).build()
 }
 
-/// Asks what is known of a path, or, with none, of an open file.
-pub(crate) fn stat(file: Result<*const CStr, RawFd>, flags: libc::c_int, into: *mut libc::statx) -> Entry {
-    let (fd, path, flags) = match file {
-        Ok(path) => (libc::AT_FDCWD, path.cast(), flags),
-        Err(fd) => (fd, c"".as_ptr(), flags | libc::AT_EMPTY_PATH),
-    };
-    let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
-    opcode::Statx::new(Fd(fd), path, into.cast()).flags(flags).mask(mask).build()
+/// What kind of file an open one is: the bits of its mode that say so. Of what is in memory: no disk or server is asked.
+pub(crate) fn kind(fd: RawFd) -> io::Result<libc::mode_t> {
+    let mut known = MaybeUninit::<libc::statx>::zeroed();
+    let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
+    // SAFETY: a string that ends with a zero, and room for the result.
+    match unsafe { libc::statx(fd, c"".as_ptr(), flags, libc::STATX_TYPE, known.as_mut_ptr()) } {
+        // SAFETY: a statx is integers, so all zeroes was one before the kernel filled it.
+        0 => Ok(libc::mode_t::from(unsafe { known.assume_init() }.stx_mode) & libc::S_IFMT),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
-/// Reads what lies in the page cache, without waiting for the device: `WouldBlock` if that is nothing.
-pub(crate) fn read_cached(fd: RawFd, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-    let part = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
-    let Ok(offset) = libc::off64_t::try_from(offset) else { return Err(io::ErrorKind::InvalidInput.into()) };
-    // SAFETY: one buffer, which is ours alone for the call, and of which the kernel writes at most the length.
-    let read = unsafe { libc::preadv2(fd, ptr::from_ref(&part), 1, offset, libc::RWF_NOWAIT) };
-    usize::try_from(read).map_err(|_| io::Error::last_os_error())
+/// What kind of file a path leads to, symbolic links followed, if the kernel has all of the way in memory.
+///
+/// # Errors
+/// `EAGAIN` if it has not; `ENOSYS` or `EINVAL` before Linux 5.12; and those of the path.
+pub(crate) fn kind_at(path: &CStr) -> io::Result<libc::mode_t> {
+    // SAFETY: an `open_how` is integers, for which zeros are valid.
+    let mut how: libc::open_how = unsafe { mem::zeroed() };
+    // It is found, and not opened: that would do something to a pipe or device.
+    how.flags = (libc::O_PATH | libc::O_CLOEXEC) as u64;
+    how.resolve = libc::RESOLVE_CACHED;
+    let how = &raw const how;
+    // SAFETY: a string that ends with a zero, and the request with its size; both live through the call.
+    match unsafe { libc::syscall(libc::SYS_openat2, libc::AT_FDCWD, path.as_ptr(), how, size_of::<libc::open_how>()) } {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: the kernel has just made this descriptor, and nobody else has it.
+        fd => kind(unsafe { OwnedFd::from_raw_fd(fd as RawFd) }.as_raw_fd()),
+    }
 }

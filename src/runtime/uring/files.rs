@@ -1,14 +1,14 @@
 //! Files by the ring: opening, asking about, reading, writing and syncing them, without an OS thread of ours that waits.
 //!
-//! Each function gives none where there is no ring, and the caller takes the blocking pool. They wait as every operation does,
-//! and can be cancelled; but what the kernel has begun on a file goes on to its end, and is waited for.
+//! Each function gives none where there is no ring, or where the kernel says that it cannot do this operation so; the caller then
+//! has it done in another way, and none of it has been done yet. They wait as every operation does, and can be cancelled; but
+//! what the kernel has begun on a file goes on to its end, and is waited for.
 
-use crate::{runtime::event::Here, sys::uring as sys};
+use crate::{cancel, runtime::event::Here, sys::uring as sys};
 use io_uring::squeue::Entry;
 use std::{
     ffi::CStr,
-    io,
-    mem::MaybeUninit,
+    io::{self, IoSlice, IoSliceMut},
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
@@ -18,12 +18,29 @@ use std::{
 /// What `entry` names stays until this returns or unwinds, and is used by nobody else.
 unsafe fn perform(entry: Entry) -> Option<io::Result<u32>> {
     let (here, ring) = Here::with_ring()?;
+    // An operation that does not have to wait would succeed before it could be called off, each time.
+    cancel::checkpoint();
     here.breathe();
     // SAFETY: the running thread; the rest as promised.
-    Some(unsafe { ring.perform(here, entry, None) }.map(|result| result.expect("there is no deadline")))
+    match unsafe { ring.perform(here, entry, None) } {
+        Err(error) if is_refused(&error) => None,
+        done => Some(done.map(|result| result.expect("there is no deadline"))),
+    }
+}
+
+/// Whether an error says nothing of the file: the kernel has no memory for the entry, does not do this on such a file by a ring,
+/// or was interrupted, or would have to wait where it must not (a descriptor with `O_NONBLOCK`). Nothing was done then.
+fn is_refused(error: &io::Error) -> bool {
+    const REFUSED: [libc::c_int; 5] = [libc::EAGAIN, libc::EINTR, libc::ECANCELED, libc::EOPNOTSUPP, libc::ENOSYS];
+    match error.raw_os_error() {
+        Some(errno) => REFUSED.contains(&errno),
+        None => error.kind() == io::ErrorKind::OutOfMemory,
+    }
 }
 
 /// Opens a file, by the flags of `open(2)`; `exec` will close it.
+///
+/// The kernel first tries without waiting, as if `O_NONBLOCK` were asked for: so this is not for named pipes and devices.
 ///
 /// # Errors
 /// The operating system's.
@@ -34,44 +51,39 @@ pub(crate) fn open(path: &CStr, flags: libc::c_int, mode: libc::mode_t) -> Optio
     Some(opened.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as RawFd) }))
 }
 
-/// What is known of a path, or of an open file. A symbolic link at the path's end is followed, if `follow`.
+/// Reads from an offset on, without moving the file's position; possibly less than there is room.
+///
+/// For files that have offsets: of others the kernel reads what comes next. An offset above `i64::MAX` is none to the kernel, and
+/// not for here either.
 ///
 /// # Errors
 /// The operating system's.
-pub(crate) fn stat(file: Result<&CStr, BorrowedFd<'_>>, follow: bool) -> Option<io::Result<libc::statx>> {
-    let file = file.map(std::ptr::from_ref).map_err(|fd| fd.as_raw_fd());
-    let flags = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
-    let mut known = MaybeUninit::zeroed();
-    // SAFETY: the path is borrowed for this call, and the room lies in its frame.
-    let done = unsafe { perform(sys::stat(file, flags, known.as_mut_ptr())) }?;
-    // SAFETY: a statx is integers, so all zeroes was one before the kernel filled it.
-    Some(done.map(|_| unsafe { known.assume_init() }))
-}
-
-/// Reads from an offset on, without moving the file's position. What lies in the page cache is read at once.
-///
-/// # Errors
-/// The operating system's.
-pub(crate) fn read_at(file: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> Option<io::Result<usize>> {
-    Here::with_ring()?;
+pub(crate) fn read(file: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>], offset: u64) -> Option<io::Result<usize>> {
+    i64::try_from(offset).ok()?;
     let fd = file.as_raw_fd();
-    match sys::read_cached(fd, buf, offset) {
-        // Not there, or a file system that cannot tell.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EOPNOTSUPP)) => {}
-        done => return Some(done),
-    }
-    // SAFETY: the buffer is borrowed for this call.
-    let read = unsafe { perform(sys::read(fd, buf, offset)) }?;
+    let entry = match bufs {
+        [buf] => sys::read(fd, &raw mut **buf, offset),
+        bufs => sys::read_vectored(fd, bufs, offset),
+    };
+    // SAFETY: the buffers, and the list of them, are borrowed for this call.
+    let read = unsafe { perform(entry) }?;
     Some(read.map(|len| len as usize))
 }
 
-/// Writes from an offset on, without moving the file's position; possibly less than all.
+/// Writes from an offset on, or at the end of a file that appends, without moving the file's position; possibly less than all.
+/// For the same files and offsets.
 ///
 /// # Errors
 /// The operating system's.
-pub(crate) fn write_at(file: BorrowedFd<'_>, buf: &[u8], offset: u64) -> Option<io::Result<usize>> {
-    // SAFETY: the buffer is borrowed for this call.
-    let written = unsafe { perform(sys::write(file.as_raw_fd(), buf, offset)) }?;
+pub(crate) fn write(file: BorrowedFd<'_>, bufs: &[IoSlice<'_>], offset: u64) -> Option<io::Result<usize>> {
+    i64::try_from(offset).ok()?;
+    let fd = file.as_raw_fd();
+    let entry = match bufs {
+        [buf] => sys::write(fd, &raw const **buf, offset),
+        bufs => sys::write_vectored(fd, bufs, offset),
+    };
+    // SAFETY: the buffers, and the list of them, are borrowed for this call.
+    let written = unsafe { perform(entry) }?;
     Some(written.map(|len| len as usize))
 }
 

@@ -45,7 +45,6 @@
 //! accepts yet would be lost with the listener. *Registered descriptors*: no gain measured, and a table to keep. *Marks of index
 //! and generation*, as the poller's tokens: an event can come late for a source that is gone, a completion cannot.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "files go by the blocking pool so far"))]
 pub(crate) mod files;
 mod operation;
 #[cfg(test)]
