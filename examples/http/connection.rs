@@ -1,10 +1,11 @@
 //! One connection: requests are read, answered in order, and answers of pipelined requests are written together.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
 use std::time::Duration;
 
+use sinew::io::ShutdownWrite;
 use sinew::net::TcpStream;
+use sinew::time::timeout;
 
 use super::files::{Answer, Site};
 use super::input::Input;
@@ -23,21 +24,29 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves the connection until either side ends it. A client that goes away is no one's error.
 pub(crate) fn serve(stream: TcpStream, site: &Site) {
-    let _ = Connection { stream, input: Input::default(), output: Vec::new() }.run(site);
+    let _ = set_up(&stream).and_then(|()| converse(stream, site));
 }
 
-struct Connection {
-    stream: TcpStream,
+fn set_up(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(IDLE))?;
+    stream.set_write_timeout(Some(IDLE))
+}
+
+/// Serves whoever is at the other end of a stream, of whatever kind that is.
+pub(crate) fn converse(stream: impl Read + Write + ShutdownWrite, site: &Site) -> io::Result<()> {
+    Connection { stream, input: Input::default(), output: Vec::new() }.run(site)
+}
+
+struct Connection<S> {
+    stream: S,
     input: Input,
     /// Answers not yet written.
     output: Vec<u8>,
 }
 
-impl Connection {
+impl<S: Read + Write + ShutdownWrite> Connection<S> {
     fn run(mut self, site: &Site) -> io::Result<()> {
-        self.stream.set_nodelay(true)?;
-        self.stream.set_read_timeout(Some(IDLE))?;
-        self.stream.set_write_timeout(Some(IDLE))?;
         loop {
             match Head::parse(self.input.bytes()) {
                 Ok(Next::Request(head)) => {
@@ -141,10 +150,8 @@ impl Connection {
 
     /// Ends our side, and reads for a while what the client still sends: a socket that is closed with bytes unread
     /// resets the connection, which can take the answer away from the client before it has read it.
-    fn linger(mut self) -> io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)?;
-        self.stream.set_read_timeout(Some(LINGER))?;
-        io::copy(&mut Read::by_ref(&mut self.stream).take(LINGER_BYTES), &mut io::sink())?;
-        Ok(())
+    fn linger(self) -> io::Result<()> {
+        self.stream.shutdown_write()?;
+        timeout(LINGER, || io::copy(&mut self.stream.take(LINGER_BYTES), &mut io::sink()))?.map(drop)
     }
 }
