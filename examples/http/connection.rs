@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use sinew::net::TcpStream;
 
-use crate::files::{Answer, Site};
-use crate::request::{Head, Next, Refusal};
-use crate::response;
+use super::files::{Answer, Site};
+use super::input::Input;
+use super::request::{Head, Next, Refusal};
+use super::response;
 
 /// How long a client may be silent, or not take what it asked for.
-const IDLE: Duration = Duration::from_secs(30);
+pub(crate) const IDLE: Duration = Duration::from_secs(30);
 
 /// Answers are held back until this much is gathered, as long as more requests have already come.
-const GATHER: usize = 64 * 1024;
-
-/// The least room that a read is given.
-const ROOM: usize = 8 * 1024;
+pub(crate) const GATHER: usize = 64 * 1024;
 
 /// What of a refused request is read, so that the refusal reaches a client that is still sending.
 const LINGER_BYTES: u64 = 1024 * 1024;
@@ -25,14 +23,12 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves the connection until either side ends it. A client that goes away is no one's error.
 pub(crate) fn serve(stream: TcpStream, site: &Site) {
-    let _ = Connection { stream, input: Vec::new(), read: 0, output: Vec::new() }.run(site);
+    let _ = Connection { stream, input: Input::default(), output: Vec::new() }.run(site);
 }
 
 struct Connection {
     stream: TcpStream,
-    /// What has come; before `read` it has been dealt with.
-    input: Vec<u8>,
-    read: usize,
+    input: Input,
     /// Answers not yet written.
     output: Vec<u8>,
 }
@@ -43,9 +39,9 @@ impl Connection {
         self.stream.set_read_timeout(Some(IDLE))?;
         self.stream.set_write_timeout(Some(IDLE))?;
         loop {
-            match Head::parse(&self.input[self.read..]) {
+            match Head::parse(self.input.bytes()) {
                 Ok(Next::Request(head)) => {
-                    self.read += head.length;
+                    self.input.consume(head.length);
                     let keep_alive = head.keep_alive;
                     self.answer(site, &head)?;
                     self.skip_body(&head)?;
@@ -102,8 +98,8 @@ impl Connection {
     fn skip_body(&mut self, head: &Head) -> io::Result<()> {
         let mut left = head.body;
         loop {
-            let here = left.min(self.input.len() - self.read);
-            self.read += here;
+            let here = left.min(self.input.bytes().len());
+            self.input.consume(here);
             left -= here;
             if left == 0 {
                 return Ok(());
@@ -117,29 +113,22 @@ impl Connection {
 
     /// Reads some more; `false` at the end of what the client sends.
     fn fill(&mut self) -> io::Result<bool> {
-        self.input.drain(..self.read);
-        self.read = 0;
-        if self.input.is_empty() {
-            // A connection that waits for its next request holds no buffer larger than it needs.
-            self.input.shrink_to(ROOM);
-        }
-        let old = self.input.len();
-        self.input.resize(old + ROOM, 0);
-        let result = loop {
-            match self.stream.read(&mut self.input[old..]) {
+        loop {
+            match self.stream.read(self.input.room()) {
+                Ok(length) => {
+                    self.input.add(length);
+                    return Ok(length > 0);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => break result,
+                Err(error) => {
+                    let is_timeout = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+                    if is_timeout && !self.input.bytes().is_empty() {
+                        response::refusal(&mut self.output, Refusal::TIMEOUT);
+                        self.flush()?;
+                    }
+                    return Err(error);
+                }
             }
-        };
-        self.input.truncate(old + *result.as_ref().unwrap_or(&0));
-        match result {
-            Ok(length) => Ok(length > 0),
-            Err(error) if old > 0 && matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                response::refusal(&mut self.output, Refusal::TIMEOUT);
-                self.flush()?;
-                Err(error)
-            }
-            Err(error) => Err(error),
         }
     }
 

@@ -1,10 +1,21 @@
 //! The date as HTTP writes it.
 
+use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Now, as in `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub(crate) fn http_date() -> String {
-    format(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+/// Hands `write` the present time, as in `Sun, 06 Nov 1994 08:49:37 GMT`. It is made anew once a second on each worker.
+pub(crate) fn with_http_date<T>(write: impl FnOnce(&str) -> T) -> T {
+    thread_local! {
+        // Nothing here suspends, so no other green thread sees a half-made date.
+        static LAST: RefCell<(u64, String)> = RefCell::new((0, format(0)));
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    LAST.with_borrow_mut(|(second, text)| {
+        if *second != now {
+            (*second, *text) = (now, format(now));
+        }
+        write(text)
+    })
 }
 
 /// The date so many seconds after 1970 began, by Howard Hinnant's `civil_from_days`: years begin in March there, so

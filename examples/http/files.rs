@@ -1,15 +1,16 @@
 //! What is served: the greeting at `/`, and the files of a folder.
 //!
-//! No path leads out of the folder. [`target`](crate::target) lets no `..` and no separator through, and what is left
+//! No path leads out of the folder. [`target`](super::target) lets no `..` and no separator through, and what is left
 //! is resolved with all its symbolic links before it is opened: a result that is not below the folder is not found. A
 //! folder in which someone changes links while it is served is outside of this promise.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::request::{Head, Method};
-use crate::target::{self, Target};
+use super::request::{Head, Method};
+use super::target::{self, Target};
 
 const GREETING: &str = "Hello from a green thread.\n";
 
@@ -33,13 +34,13 @@ pub(crate) struct Short {
     pub(crate) status: &'static str,
     /// A further field, for a status that needs one.
     pub(crate) field: Option<(&'static str, String)>,
-    pub(crate) body: String,
+    pub(crate) body: Cow<'static, str>,
 }
 
 impl Short {
     /// A status whose text is its body.
     pub(crate) fn status(status: &'static str) -> Short {
-        Short { status, field: None, body: format!("{status}\n") }
+        Short { status, field: None, body: format!("{status}\n").into() }
     }
 }
 
@@ -95,17 +96,17 @@ impl Site {
             Err(refusal) => return Answer::Short(Short::status(refusal.0)),
         };
         let is_top = target.names.is_empty();
+        let greeting = Answer::Short(Short { status: "200 OK", field: None, body: GREETING.into() });
         let found = match &self.root {
             Some(root) => {
                 let root = root.clone();
                 sinew::thread::blocking(move || find(&root, &target))
             }
+            None if is_top => return greeting,
             None => Answer::Short(Short::status("404 Not Found")),
         };
         match found {
-            Answer::Short(short) if is_top && short.status.starts_with("404") => {
-                Answer::Short(Short { status: "200 OK", field: None, body: GREETING.to_owned() })
-            }
+            Answer::Short(short) if is_top && short.status.starts_with("404") => greeting,
             found => found,
         }
     }

@@ -8,6 +8,7 @@
 mod connection;
 mod date;
 mod files;
+mod input;
 #[path = "../common/options.rs"]
 mod options;
 mod request;

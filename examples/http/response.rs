@@ -1,11 +1,8 @@
 //! Writing answers into a connection's output.
 
-use std::fmt::Display;
-use std::io::Write;
-
-use crate::date::http_date;
-use crate::files::{Opened, Short};
-use crate::request::{Head, Refusal};
+use super::date::with_http_date;
+use super::files::{Opened, Short};
+use super::request::{Head, Refusal};
 
 /// A short answer, with its body unless the method is HEAD.
 pub(crate) fn short(out: &mut Vec<u8>, head: &Head, short: &Short) {
@@ -16,7 +13,7 @@ pub(crate) fn short(out: &mut Vec<u8>, head: &Head, short: &Short) {
     entity(out, "text/plain; charset=utf-8", short.body.len() as u64);
     connection(out, head);
     if head.wants_body {
-        out.extend_from_slice(short.body.as_bytes());
+        write(out, &[&short.body]);
     }
 }
 
@@ -33,19 +30,17 @@ pub(crate) fn refusal(out: &mut Vec<u8>, refusal: Refusal) {
     status(out, refusal.0);
     entity(out, "text/plain; charset=utf-8", refusal.0.len() as u64 + 1);
     field(out, "Connection", "close");
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(refusal.0.as_bytes());
-    out.push(b'\n');
+    write(out, &["\r\n", refusal.0, "\n"]);
 }
 
 fn status(out: &mut Vec<u8>, status: &str) {
-    write(out, format_args!("HTTP/1.1 {status}\r\n"));
-    field(out, "Date", http_date());
+    write(out, &["HTTP/1.1 ", status, "\r\n"]);
+    with_http_date(|date| field(out, "Date", date));
 }
 
 fn entity(out: &mut Vec<u8>, kind: &str, length: u64) {
     field(out, "Content-Type", kind);
-    field(out, "Content-Length", length);
+    field(out, "Content-Length", decimal(length, &mut [0; 20]));
 }
 
 /// Says how the connection goes on where the version does not say it, and ends the head.
@@ -55,13 +50,26 @@ fn connection(out: &mut Vec<u8>, head: &Head) {
     } else if head.is_old {
         field(out, "Connection", "keep-alive");
     }
-    out.extend_from_slice(b"\r\n");
+    write(out, &["\r\n"]);
 }
 
-fn field(out: &mut Vec<u8>, name: &str, value: impl Display) {
-    write(out, format_args!("{name}: {value}\r\n"));
+fn field(out: &mut Vec<u8>, name: &str, value: &str) {
+    write(out, &[name, ": ", value, "\r\n"]);
 }
 
-fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a Vec takes every write");
+fn write(out: &mut Vec<u8>, parts: &[&str]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+}
+
+/// The number's digits, without what formatting in general costs.
+fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &str {
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return str::from_utf8(&digits[first..]).expect("digits are ASCII");
+        }
+    }
 }

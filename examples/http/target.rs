@@ -1,6 +1,6 @@
 //! From a request's target to a path below the folder: percent-decoding, and refusing whatever could lead out of it.
 
-use crate::request::Refusal;
+use super::request::Refusal;
 
 /// What a target names.
 #[derive(Debug, PartialEq, Eq)]

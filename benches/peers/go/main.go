@@ -39,6 +39,12 @@ func main() {
 	case "echo":
 		echo(len(os.Args) > 2 && os.Args[2] == "hog")
 		return
+	case "http":
+		serveHTTP()
+		return
+	case "accept":
+		accept()
+		return
 	case "idle":
 		idle()
 		return

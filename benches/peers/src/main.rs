@@ -1,9 +1,11 @@
 //! Runs the same work on sinew and on its peers, turn by turn, and prints one table with ratios. CONTRIBUTING.md in
 //! sinew's root has the command; `--help` the options.
 
+mod burst;
 mod client;
 mod goals;
 mod host;
+mod http;
 mod model;
 mod peers;
 mod proc;
@@ -39,11 +41,12 @@ pub struct Options {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    // The first three are how this program starts itself.
+    // The first four are how this program starts itself.
     let done = match words[..] {
         ["--child", row, label, scale] => runner::child(row, label, scale),
         ["--host", ref rest @ ..] => host::main(rest),
         ["--client", ref rest @ ..] => client::main(rest),
+        ["--burst", ref rest @ ..] => burst::main(rest),
         ["--list"] => {
             report::list();
             Ok(())

@@ -40,6 +40,24 @@ pub fn cpu_time(pid: u32) -> io::Result<(f64, f64)> {
     Ok((field(14) * 1e9 / ticks, field(15) * 1e9 / ticks))
 }
 
+/// Sends a process a signal.
+pub fn signal(pid: u32, signal: i32) -> io::Result<()> {
+    // SAFETY: the call touches no memory.
+    let done = unsafe { libc::kill(pid as libc::pid_t, signal) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether every thread of a process is stopped by a signal.
+pub fn is_stopped(pid: u32) -> io::Result<bool> {
+    for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(entry?.path().join("stat"))?;
+        if !text.rsplit(')').next().unwrap_or_default().trim_start().starts_with('T') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The voluntary context switches of each OS thread of a process: its id, its name, how many.
 pub fn voluntary_switches(pid: u32) -> io::Result<Vec<(u32, String, u64)>> {
     let mut threads = Vec::new();

@@ -1,5 +1,5 @@
 //! This program as a server that the runner starts and kills: `--host echo LIBRARY WORKERS [hog]` and
-//! `--host idle LIBRARY WORKERS`. It prints one line when it is ready, the address or a word, and serves until its
+//! `--host WORK LIBRARY WORKERS`, where the work is http, accept or idle. It prints one line when it is ready, the address or a word, and serves until its
 //! standard input ends.
 
 mod on_may;
@@ -10,9 +10,11 @@ mod on_tokio;
 use std::hint::spin_loop;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use crate::proc;
+use crate::peers::on_tokio::Flavour;
+use crate::{http, proc};
 
 /// Bytes a connection's thread reads at once.
 const BUFFER: usize = 4096;
@@ -30,6 +32,14 @@ pub fn main(words: &[&str]) -> Result<(), String> {
         ("echo", "tokio-multi") => Box::new(move || on_tokio::echo(workers, hog)),
         ("echo", "may") => Box::new(move || on_may::echo(workers, hog)),
         ("echo", "std") => Box::new(on_std::echo),
+        ("http", "sinew") => Box::new(move || http::on_sinew(workers)),
+        ("http", "tokio-current") => Box::new(|| http::on_tokio(Flavour::Current)),
+        ("http", "tokio-multi") => Box::new(move || http::on_tokio(Flavour::Multi(workers))),
+        ("http", "may") => Box::new(move || http::on_may(workers)),
+        ("accept", "sinew") => Box::new(move || on_sinew::accept(workers)),
+        ("accept", "tokio-current") => Box::new(|| on_tokio::accept(Flavour::Current)),
+        ("accept", "tokio-multi") => Box::new(move || on_tokio::accept(Flavour::Multi(workers))),
+        ("accept", "may") => Box::new(move || on_may::accept(workers)),
         ("idle", "sinew") => Box::new(move || on_sinew::idle(workers)),
         ("idle", "tokio-multi") => Box::new(move || on_tokio::idle(workers)),
         ("idle", "may") => Box::new(move || on_may::idle(workers)),
@@ -48,8 +58,16 @@ fn ready(what: impl std::fmt::Display) {
     let _ = std::io::stdout().flush();
 }
 
-fn listening(address: std::io::Result<SocketAddr>) {
+/// Tells it where the server listens.
+pub fn listening(address: std::io::Result<SocketAddr>) {
     ready(address.expect("a bound listener has an address"));
+}
+
+/// Gives a listener's queue room for as many connections as the row `accept` opens at once; std's and so most libraries' is 128.
+fn deepen(listener: &impl AsRawFd) {
+    // SAFETY: the call touches no memory; on a socket that listens it changes the length of its queue.
+    let done = unsafe { libc::listen(listener.as_raw_fd(), 4096) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 }
 
 /// What the hog does between two yields.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use may::net::{TcpListener, TcpStream};
 
-use super::{BUFFER, compute, listening, ready};
+use super::{BUFFER, compute, deepen, listening, ready};
 use crate::peers::on_may::{configure, spawn};
 
 pub fn echo(workers: usize, hog: bool) {
@@ -37,6 +37,20 @@ fn serve(mut stream: TcpStream) {
             return;
         }
     }
+}
+
+pub fn accept(workers: usize) {
+    configure(workers);
+    let accept = spawn(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        deepen(&listener);
+        listening(listener.local_addr());
+        for stream in listener.incoming() {
+            let stream = stream.expect("a connection");
+            spawn(move || drop(stream));
+        }
+    });
+    let _ = accept.join();
 }
 
 pub fn idle(workers: usize) {

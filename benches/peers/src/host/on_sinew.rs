@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use sinew::net::{TcpListener, TcpStream};
 
-use super::{BUFFER, compute, listening, ready};
+use super::{BUFFER, compute, deepen, listening, ready};
 use crate::peers::on_sinew::runtime;
 
 pub fn echo(workers: usize, hog: bool) {
@@ -35,6 +35,18 @@ fn serve(mut stream: TcpStream) {
             return;
         }
     }
+}
+
+pub fn accept(workers: usize) {
+    runtime(workers).run(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        deepen(&listener);
+        listening(listener.local_addr());
+        for stream in listener.incoming() {
+            let stream = stream.expect("a connection");
+            sinew::spawn(move || drop(stream));
+        }
+    });
 }
 
 pub fn idle(workers: usize) {

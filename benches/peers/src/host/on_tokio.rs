@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{BUFFER, compute, listening, ready};
+use super::{BUFFER, compute, deepen, listening, ready};
 use crate::peers::on_tokio::Flavour;
 
 pub fn echo(workers: usize, hog: bool) {
@@ -36,6 +36,19 @@ async fn serve(mut stream: TcpStream) {
             return;
         }
     }
+}
+
+pub fn accept(flavour: Flavour) {
+    let accept = async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        deepen(&listener);
+        listening(listener.local_addr());
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            tokio::spawn(async move { drop(stream) });
+        }
+    };
+    let _: Result<(), _> = flavour.build().block_on(async move { tokio::spawn(accept).await });
 }
 
 pub fn idle(workers: usize) {

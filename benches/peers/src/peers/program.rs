@@ -1,7 +1,7 @@
 //! Programs as entries: Go, Python, and this program itself where an entry needs a process of its own. A missing
 //! language is a reason in the table, not an error.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
@@ -76,8 +76,16 @@ pub fn this_program_runs(row: &str, label: &str, scale: Scale) -> Outcome {
 
 /// Runs a program to its end and reads the sample it prints.
 pub fn run(command: &mut Command) -> Outcome {
+    Sample::from_lines(&output(command)?)
+}
+
+/// Runs a program to its end: what it prints.
+pub fn output(command: &mut Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|e| format!("{name}: {e}"))?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|e| match e.kind() {
+        ErrorKind::NotFound => format!("{name}: not installed"),
+        _ => format!("{name}: {e}"),
+    })?;
     let began = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
@@ -94,7 +102,7 @@ pub fn run(command: &mut Command) -> Outcome {
     if let Some(mut out) = child.stdout.take() {
         out.read_to_string(&mut text).map_err(|e| e.to_string())?;
     }
-    if status.success() { Sample::from_lines(&text) } else { Err(format!("{name}: {status}")) }
+    if status.success() { Ok(text) } else { Err(format!("{name}: {status}")) }
 }
 
 /// A program that serves until its standard input ends: an echo server, or an idle runtime.

@@ -1,11 +1,13 @@
 //! The rows: one file for each piece of work.
 
+mod accept;
 mod channel;
 mod channel_skynet;
 mod echo;
 mod echo_beside_hog;
 mod generators;
 mod hog;
+mod http;
 mod idle;
 mod live_coroutines;
 mod mutex;
@@ -55,5 +57,8 @@ pub const ROWS: &[(&str, Make)] = &[
     ("hog", hog::row),
     ("echo", echo::row),
     ("echo-hog", echo_beside_hog::row),
+    ("http", http::plain),
+    ("http-pipelined", http::pipelined),
+    ("accept", accept::row),
     ("idle", idle::row),
 ];
