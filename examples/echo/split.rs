@@ -36,7 +36,8 @@ pub(crate) fn run(args: &Args, parts: usize) -> io::Result<(Figures, Counts)> {
 
     let mut clients = Vec::new();
     for (part, server) in servers.iter().enumerate() {
-        let (messages, every) = (args.messages.to_string(), args.every.map(|every| format!("{}s", every.as_secs_f64())));
+        let (messages, every) =
+            (args.messages.to_string(), args.every.map(|every| format!("{}s", every.as_secs_f64())));
         let mut options = vec!["--driven", "--client-only", server.1.as_str(), "--messages", messages.as_str()];
         if let Some(every) = &every {
             options.extend(["--every", every.as_str()]);
