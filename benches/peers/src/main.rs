@@ -2,6 +2,7 @@
 //! sinew's root has the command; `--help` the options.
 
 mod client;
+mod datagrams;
 mod goals;
 mod host;
 mod model;

@@ -7,6 +7,7 @@ mod echo_beside_hog;
 mod generators;
 mod hog;
 mod idle;
+mod idle_connections;
 mod live_coroutines;
 mod mutex;
 mod parked;
@@ -18,6 +19,7 @@ mod spawn_batch;
 mod spawn_join;
 mod spawn_latency;
 mod switch;
+mod udp;
 mod yield_many;
 mod yield_pair;
 
@@ -54,6 +56,10 @@ pub const ROWS: &[(&str, Make)] = &[
     ("placement", placement::row),
     ("hog", hog::row),
     ("echo", echo::row),
+    ("echo-10000", echo::ten_thousand),
+    ("echo-64k", echo::large),
+    ("udp", udp::row),
     ("echo-hog", echo_beside_hog::row),
     ("idle", idle::row),
+    ("idle-connections", idle_connections::row),
 ];
