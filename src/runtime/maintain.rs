@@ -1,7 +1,8 @@
 //! What a worker looks at once in a while, between two threads: every 128 picks, and when somebody asks for attention
 //! (whoever sends the first message to an empty inbox; the monitor, if the worker has not come here for more than a tick).
 //!
-//! A tick is a millisecond. What costs a system call, or a walk over other workers, is done at the first look of a tick.
+//! A tick is a millisecond. What costs a system call, or a walk over other workers, is done at the first look of a tick; and the
+//! poller is asked at each look while it has more events than it gives at once.
 
 use super::{carrier::Carrier, fork, timer::Alarm, worker::Worker};
 use crate::{
@@ -43,7 +44,7 @@ impl Worker {
             self.shared.ticked.store(tick, Ordering::Relaxed);
             self.at_tick(tick);
         }
-        self.look_outside(poll && ticked);
+        self.look_outside(poll && (ticked || self.reactor.has_more()));
         self.look_whether_closing();
     }
 

@@ -11,7 +11,7 @@
 #[cfg(all(feature = "io-uring", target_os = "linux"))]
 use std::os::fd::AsRawFd;
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     os::fd::RawFd,
     sync::{
@@ -34,12 +34,12 @@ use crate::{
     sys::prefetch::prefetch,
 };
 
-/// The most events that one poll takes.
-const EVENTS: usize = 1024;
+/// The most events that one poll takes, holding the table meanwhile. Few, so that the memory which waking a thread touches, its
+/// stack above all, is still at hand when the thread runs. Measured with 10,000 connections: a message takes 800 ns in user mode
+/// if 1,024 are taken at once, 525 ns if 128, 466 ns if 64.
+const EVENTS: usize = 64;
 /// How many events before its turn an event's memory is fetched.
 const AHEAD: usize = 4;
-/// After how many events a poll lets go of the table, for who wants to close a socket meanwhile.
-const BATCH: usize = 64;
 
 /// The token of the waker by which others end the owner's sleep.
 const WAKER: Token = Token(usize::MAX);
@@ -57,6 +57,8 @@ const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
 /// A worker's poller.
 pub(crate) struct Reactor {
     poll: RefCell<(Poll, Events)>,
+    /// The last poll took as many events as it could.
+    was_full: Cell<bool>,
     waker: Arc<mio::Waker>,
     shared: Arc<Shared>,
     #[cfg(all(feature = "io-uring", target_os = "linux"))]
@@ -98,6 +100,7 @@ impl Reactor {
         let shared = Arc::new(Shared { id, count: AtomicUsize::new(0), table: Mutex::new(table) });
         Ok(Reactor {
             poll: RefCell::new((poll, Events::with_capacity(EVENTS))),
+            was_full: Cell::new(false),
             waker,
             shared,
             #[cfg(all(feature = "io-uring", target_os = "linux"))]
@@ -126,6 +129,12 @@ impl Reactor {
             return true;
         }
         self.shared.count.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether the last poll probably left events behind.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        self.was_full.get()
     }
 
     /// Names this reactor among all there ever were.
@@ -161,8 +170,8 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
             Err(error) => return Err(error),
         }
-        let mut count = 0;
-        let mut table = lock(&self.shared.table);
+        let (mut count, mut taken) = (0, 0);
+        let table = lock(&self.shared.table);
         // Each event's memory is fetched in two steps while earlier events are handled: the source, then its waiter.
         let (mut sources, mut waiters) = (events.iter().skip(2 * AHEAD), events.iter().skip(AHEAD));
         for event in events.iter() {
@@ -172,18 +181,16 @@ impl Reactor {
             if let Some(source) = waiters.next().and_then(|event| table.source(event.token())) {
                 source.readiness.prefetch();
             }
+            taken += 1;
             if event.token() == WAKER {
                 continue;
-            }
-            if count % BATCH == BATCH - 1 {
-                drop(table);
-                table = lock(&self.shared.table);
             }
             if let Some(source) = table.source(event.token()) {
                 source.readiness.event(bits(event));
                 count += 1;
             }
         }
+        self.was_full.set(taken == EVENTS);
         Ok(count)
     }
 }

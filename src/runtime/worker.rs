@@ -100,15 +100,17 @@ impl List {
         self.head.get().is_null()
     }
 
-    /// Starts to fetch what the switch to the first thread will touch: the lines at its stack pointer.
+    /// Starts to fetch what the switch to the first thread will touch, the lines at its stack pointer, and the header of the
+    /// second, in which the next call finds that pointer.
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
-        // SAFETY: headers in the list live; the context of one that is ready does not change.
-        let first = unsafe { self.head.get().as_ref().map(|first| (*first.context.get()).stack_pointer()) };
-        if let Some(stack) = first {
-            for line in 0..PREFETCHED {
-                prefetch(stack.wrapping_add(line * 64));
-            }
+        // SAFETY: headers in the list live.
+        let Some(first) = (unsafe { self.head.get().as_ref() }) else { return };
+        prefetch(first.next.load(Ordering::Relaxed));
+        // SAFETY: the context of a thread that is ready does not change.
+        let stack = unsafe { (*first.context.get()).stack_pointer() };
+        for line in 0..PREFETCHED {
+            prefetch(stack.wrapping_add(line * 64));
         }
     }
 

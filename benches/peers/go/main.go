@@ -37,7 +37,10 @@ func main() {
 	}
 	switch os.Args[1] {
 	case "echo":
-		echo(len(os.Args) > 2 && os.Args[2] == "hog")
+		echo(os.Args[2:])
+		return
+	case "udp":
+		udp()
 		return
 	case "http":
 		serveHTTP()

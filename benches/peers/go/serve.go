@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -16,8 +17,18 @@ func untilInputEnds() {
 	os.Exit(0)
 }
 
-// echo: a server with one goroutine a connection, beside one that computes 5 ms between yields if asked.
-func echo(hog bool) {
+// echo: a server with one goroutine a connection, beside one that computes 5 ms between yields if the first argument is
+// "hog". The second is how many bytes are read at once.
+func echo(arguments []string) {
+	hog := len(arguments) > 0 && arguments[0] == "hog"
+	size := 4096
+	if len(arguments) > 1 {
+		n, err := strconv.Atoi(arguments[1])
+		if err != nil {
+			fail(err.Error())
+		}
+		size = n
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fail(err.Error())
@@ -36,7 +47,7 @@ func echo(hog bool) {
 			if err != nil {
 				fail(err.Error())
 			}
-			go serve(connection)
+			go serve(connection, size)
 		}
 	}()
 	fmt.Println(listener.Addr())
@@ -44,9 +55,9 @@ func echo(hog bool) {
 }
 
 // serve echoes until the connection ends. Go sets TCP_NODELAY by itself.
-func serve(connection net.Conn) {
+func serve(connection net.Conn, size int) {
 	defer connection.Close()
-	buffer := make([]byte, 4096)
+	buffer := make([]byte, size)
 	for {
 		n, err := connection.Read(buffer)
 		if err != nil {
@@ -56,6 +67,26 @@ func serve(connection net.Conn) {
 			return
 		}
 	}
+}
+
+// udp: echoes datagrams on one socket.
+func udp() {
+	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		fail(err.Error())
+	}
+	go func() {
+		buffer := make([]byte, 2048)
+		for {
+			n, from, err := socket.ReadFromUDPAddrPort(buffer)
+			if err != nil {
+				fail(err.Error())
+			}
+			_, _ = socket.WriteToUDPAddrPort(buffer[:n], from)
+		}
+	}()
+	fmt.Println(socket.LocalAddr())
+	untilInputEnds()
 }
 
 // idle: a runtime that has worked and now has nothing to do.

@@ -20,13 +20,17 @@ pub fn spread(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64, f64)> 
 pub fn merged(measured: &Measured, name: &str) -> Option<f64> {
     let found = measured.samples.iter().flat_map(|sample| &sample.extras).filter(|extra| extra.name == name);
     let (mut sum, mut weight, mut most, mut merge) = (0.0, 0.0, f64::NEG_INFINITY, None);
-    for extra in found {
+    for extra in found.clone() {
         sum += extra.value * extra.weight;
         weight += extra.weight;
         most = most.max(extra.value);
         merge = Some(extra.merge);
     }
-    merge.map(|merge| if merge == Merge::Max { most } else { sum / weight })
+    match merge? {
+        Merge::Mean => Some(sum / weight),
+        Merge::Median => spread(found.map(|extra| extra.value)).map(|(median, ..)| median),
+        Merge::Max => Some(most),
+    }
 }
 
 /// The figure's value: the median over runs, or the merged extra; of a whole library, its best variant's.

@@ -3,6 +3,7 @@
 
 mod burst;
 mod client;
+mod datagrams;
 mod goals;
 mod host;
 mod http;

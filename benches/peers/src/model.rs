@@ -24,8 +24,18 @@ impl Scale {
 pub enum Merge {
     /// The mean, weighted by what the figure was divided by in its run.
     Mean,
+    /// The median: for what one run that was disturbed would spoil.
+    Median,
     /// The largest.
     Max,
+}
+
+impl Merge {
+    const NAMES: [(&'static str, Merge); 3] = [("mean", Merge::Mean), ("median", Merge::Median), ("max", Merge::Max)];
+
+    fn name(self) -> &'static str {
+        Merge::NAMES.iter().find(|(_, merge)| *merge == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// A figure beside a sample's main one.
@@ -58,6 +68,11 @@ impl Sample {
         self
     }
 
+    pub fn median(mut self, name: &str, value: f64) -> Self {
+        self.extras.push(Extra { name: name.into(), merge: Merge::Median, value, weight: 1.0 });
+        self
+    }
+
     pub fn max(mut self, name: &str, value: f64) -> Self {
         self.extras.push(Extra { name: name.into(), merge: Merge::Max, value, weight: 1.0 });
         self
@@ -67,8 +82,7 @@ impl Sample {
     pub fn to_lines(&self) -> String {
         let mut lines = format!("value {}\n", self.value);
         for extra in &self.extras {
-            let kind = if extra.merge == Merge::Max { "max" } else { "mean" };
-            lines += &format!("{kind} {} {} {}\n", extra.name, extra.value, extra.weight);
+            lines += &format!("{} {} {} {}\n", extra.merge.name(), extra.name, extra.value, extra.weight);
         }
         lines
     }
@@ -82,11 +96,11 @@ impl Sample {
             let number = |word: &str| word.parse::<f64>().map_err(|e| format!("{line:?}: {e}"));
             match words[..] {
                 ["value", v] => value = Some(number(v)?),
-                ["max", name, v, w] => {
-                    extras.push(Extra { name: name.into(), merge: Merge::Max, value: number(v)?, weight: number(w)? });
-                }
-                ["mean", name, v, w] => {
-                    extras.push(Extra { name: name.into(), merge: Merge::Mean, value: number(v)?, weight: number(w)? });
+                [kind, name, v, w] => {
+                    if let Some((_, merge)) = Merge::NAMES.iter().find(|(name, _)| *name == kind) {
+                        let (value, weight) = (number(v)?, number(w)?);
+                        extras.push(Extra { name: name.into(), merge: *merge, value, weight });
+                    }
                 }
                 _ => {}
             }

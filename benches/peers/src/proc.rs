@@ -18,6 +18,17 @@ pub fn resident_bytes() -> u64 {
     (status_kib("VmRSS:") + status_kib("VmPTE:")) * 1024
 }
 
+/// KiB of a process that are in memory (its share of what it shares), and those of its page tables.
+pub fn memory(pid: u32) -> io::Result<(u64, u64)> {
+    let field = |file: &str, name: &str| {
+        let text = fs::read_to_string(format!("/proc/{pid}/{file}"))?;
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        let number = line.split_whitespace().nth(1).and_then(|n| n.parse().ok());
+        number.ok_or_else(|| io::Error::other(format!("no {name} in {file}")))
+    };
+    Ok((field("smaps_rollup", "Pss:")?, field("status", "VmPTE:")?))
+}
+
 /// How many mappings this process has.
 pub fn mappings() -> u64 {
     fs::read_to_string("/proc/self/maps").unwrap_or_default().lines().count() as u64

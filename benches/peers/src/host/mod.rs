@@ -1,6 +1,5 @@
-//! This program as a server that the runner starts and kills: `--host echo LIBRARY WORKERS [hog]` and
-//! `--host WORK LIBRARY WORKERS`, where the work is http, accept or idle. It prints one line when it is ready, the address or a word, and serves until its
-//! standard input ends.
+//! This program as a server that the runner starts and kills: `--host WORK LIBRARY WORKERS [hog]`. It prints one line when it
+//! is ready, the address or a word, and serves until its standard input ends.
 
 mod on_may;
 mod on_sinew;
@@ -16,8 +15,21 @@ use std::time::{Duration, Instant};
 use crate::peers::on_tokio::Flavour;
 use crate::{http, proc};
 
-/// Bytes a connection's thread reads at once.
-const BUFFER: usize = 4096;
+type Serve = Box<dyn FnOnce() + Send>;
+
+/// An echo server over TCP whose connections read so many bytes at once.
+fn echo<const BUFFER: usize>(library: &str, workers: usize, hog: bool) -> Result<Serve, String> {
+    Ok(match library {
+        "sinew" => Box::new(move || on_sinew::echo::<BUFFER>(workers, hog)),
+        #[cfg(feature = "io-uring")]
+        "sinew-uring" => Box::new(move || on_sinew::echo_by_ring::<BUFFER>(workers)),
+        "tokio-current" => Box::new(move || on_tokio::echo::<BUFFER>(0, hog)),
+        "tokio-multi" => Box::new(move || on_tokio::echo::<BUFFER>(workers, hog)),
+        "may" => Box::new(move || on_may::echo::<BUFFER>(workers, hog)),
+        "std" => Box::new(on_std::echo::<BUFFER>),
+        _ => return Err(format!("no echo server on {library}")),
+    })
+}
 
 /// Runs the server; returns when the runner is gone.
 pub fn main(words: &[&str]) -> Result<(), String> {
@@ -26,12 +38,14 @@ pub fn main(words: &[&str]) -> Result<(), String> {
     let workers: usize = workers.parse().map_err(|e| format!("workers: {e}"))?;
     let hog = rest == ["hog"];
     // It serves from a thread of its own, so that this one can wait for the end of the input.
-    let serve: Box<dyn FnOnce() + Send> = match (work, library) {
-        ("echo", "sinew") => Box::new(move || on_sinew::echo(workers, hog)),
-        ("echo", "tokio-current") => Box::new(move || on_tokio::echo(0, hog)),
-        ("echo", "tokio-multi") => Box::new(move || on_tokio::echo(workers, hog)),
-        ("echo", "may") => Box::new(move || on_may::echo(workers, hog)),
-        ("echo", "std") => Box::new(on_std::echo),
+    let serve: Serve = match (work, library) {
+        ("echo", _) => echo::<4096>(library, workers, hog)?,
+        ("echo-large", _) => echo::<65_536>(library, workers, hog)?,
+        ("echo-small", _) => echo::<1024>(library, workers, hog)?,
+        ("udp", "sinew") => Box::new(move || on_sinew::udp(workers)),
+        ("udp", "tokio-current") => Box::new(move || on_tokio::udp(0)),
+        ("udp", "tokio-multi") => Box::new(move || on_tokio::udp(workers)),
+        ("udp", "std") => Box::new(on_std::udp),
         ("http", "sinew") => Box::new(move || http::on_sinew(workers)),
         ("http", "tokio-current") => Box::new(|| http::on_tokio(Flavour::Current)),
         ("http", "tokio-multi") => Box::new(move || http::on_tokio(Flavour::Multi(workers))),

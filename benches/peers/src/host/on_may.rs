@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 
 use may::net::{TcpListener, TcpStream};
 
-use super::{BUFFER, compute, deepen, listening, ready};
+use super::{compute, deepen, listening, ready};
 use crate::peers::on_may::{configure, spawn};
 
-pub fn echo(workers: usize, hog: bool) {
+pub fn echo<const BUFFER: usize>(workers: usize, hog: bool) {
     may::config().set_stack_size(0x2000);
     configure(workers);
     let accept = spawn(move || {
@@ -23,13 +23,13 @@ pub fn echo(workers: usize, hog: bool) {
         listening(listener.local_addr());
         for stream in listener.incoming() {
             let stream = stream.expect("a connection");
-            spawn(move || serve(stream));
+            spawn(move || serve::<BUFFER>(stream));
         }
     });
     let _ = accept.join();
 }
 
-fn serve(mut stream: TcpStream) {
+fn serve<const BUFFER: usize>(mut stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let mut buffer = [0; BUFFER];
     while let Ok(n @ 1..) = stream.read(&mut buffer) {

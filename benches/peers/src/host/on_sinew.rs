@@ -2,14 +2,13 @@
 
 use std::io::{Read, Write};
 
-use sinew::net::{TcpListener, TcpStream};
+use sinew::net::{TcpListener, TcpStream, UdpSocket};
 
-use super::{BUFFER, compute, deepen, listening, ready};
+use super::{compute, deepen, listening, ready};
 use crate::peers::on_sinew::runtime;
 
-pub fn echo(workers: usize, hog: bool) {
+pub fn echo<const BUFFER: usize>(workers: usize, hog: bool) {
     runtime(workers).run(move || {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         if hog {
             sinew::spawn(|| {
                 loop {
@@ -18,15 +17,35 @@ pub fn echo(workers: usize, hog: bool) {
                 }
             });
         }
-        listening(listener.local_addr());
-        for stream in listener.incoming() {
-            let stream = stream.expect("a connection");
-            sinew::spawn(move || serve(stream));
-        }
+        serve_all::<BUFFER>();
     });
 }
 
-fn serve(mut stream: TcpStream) {
+/// The same by io_uring. It ends the process if the kernel does not let us: the figures would be epoll's.
+#[cfg(feature = "io-uring")]
+pub fn echo_by_ring<const BUFFER: usize>(workers: usize) {
+    let builder = sinew::Runtime::builder().workers(workers).io_driver(sinew::runtime::IoDriver::Uring);
+    builder.build().expect("sinew's runtime starts").run(|| {
+        let open = std::fs::read_dir("/proc/self/fd").expect("Linux tells of our descriptors").flatten();
+        let mut names = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        if !names.any(|name| name.as_os_str() == "anon_inode:[io_uring]") {
+            eprintln!("the kernel gives no ring of io_uring");
+            std::process::exit(1);
+        }
+        serve_all::<BUFFER>();
+    });
+}
+
+fn serve_all<const BUFFER: usize>() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listening(listener.local_addr());
+    for stream in listener.incoming() {
+        let stream = stream.expect("a connection");
+        sinew::spawn(move || serve::<BUFFER>(stream));
+    }
+}
+
+fn serve<const BUFFER: usize>(mut stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let mut buffer = [0; BUFFER];
     // An error ends the connection as its close does.
@@ -45,6 +64,18 @@ pub fn accept(workers: usize) {
         for stream in listener.incoming() {
             let stream = stream.expect("a connection");
             sinew::spawn(move || drop(stream));
+        }
+    });
+}
+
+pub fn udp(workers: usize) {
+    runtime(workers).run(|| {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        listening(socket.local_addr());
+        let mut buffer = [0; 2048];
+        loop {
+            let (n, from) = socket.recv_from(&mut buffer).expect("a datagram");
+            let _ = socket.send_to(&buffer[..n], from);
         }
     });
 }

@@ -1,6 +1,5 @@
-//! Echo over TCP: 1,000 connections, 64-byte messages, a closed loop. The server has one worker and one processor, the
-//! client, the same program for all, the other. Most of the time is the kernel's, so the server's own time in user mode
-//! is shown for each message too.
+//! Echo in a closed loop. The server has one worker and one processor, the client, the same program for all, the other. Most
+//! of the time is the kernel's, so the server's own time in user mode is shown for each message too.
 //!
 //! All servers stand side by side with their connections open, and a run drives one of them for 200 ms: on a shared machine whose
 //! speed drifts by a quarter within seconds, runs of seconds one after another cannot tell 3 %.
@@ -14,41 +13,86 @@ use crate::proc;
 const SERVER_CPU: usize = 0;
 const CLIENT_CPU: usize = 1;
 
-fn entry(label: &'static str, server: fn() -> Result<Command, String>) -> Entry {
-    let mut running = None;
-    Entry::new(label, move |scale| {
-        let (_, client) = match &mut running {
-            Some(running) => running,
-            none => none.insert(start(server()?, scale)?),
-        };
-        client.run(scale.of(200, 50))
-    })
-    .external()
+/// Two figures that are the same, as far as the runs can tell.
+const NO_WORSE: f64 = 1.03;
+
+/// What the client does.
+#[derive(Clone, Copy)]
+pub(super) struct Load {
+    /// The host's work.
+    pub(super) work: &'static str,
+    pub(super) connections: u64,
+    pub(super) bytes: u64,
+    /// Datagrams under way instead of connections.
+    pub(super) datagrams: u64,
+    /// Of a run, in milliseconds.
+    pub(super) slice: u64,
 }
 
-/// Starts a server and its client, and warms both up.
-fn start(mut command: Command, scale: Scale) -> Result<(Hosted, Client), String> {
+impl Load {
+    const THOUSAND: Load = Load { work: "echo", connections: 1_000, bytes: 64, datagrams: 0, slice: 200 };
+
+    /// An entry that is this program on a library.
+    pub(super) fn host(self, label: &'static str, library: &'static str) -> Entry {
+        self.entry(label, move || {
+            let mut command = program::this();
+            command.args(["--host", self.work, library, "1"]);
+            Ok(command)
+        })
+    }
+
+    /// An entry that is the Go program.
+    pub(super) fn go(self, arguments: &'static [&'static str]) -> Entry {
+        self.entry("go/1", move || {
+            let (work, rest) = arguments.split_first().ok_or("no work")?;
+            let mut command = go(work, 1)?;
+            command.args(rest);
+            Ok(command)
+        })
+    }
+
+    pub(super) fn entry(self, label: &str, server: impl Fn() -> Result<Command, String> + 'static) -> Entry {
+        let mut running = None;
+        Entry::new(label, move |scale| {
+            let (_, client) = match &mut running {
+                Some(running) => running,
+                none => none.insert(self.start(server()?, scale)?),
+            };
+            client.run(scale.of(self.slice, 50))
+        })
+        .external()
+    }
+
+    /// Starts a server and its client, and warms both up.
+    fn start(self, command: Command, scale: Scale) -> Result<(Hosted, Client), String> {
+        let server = server(command)?;
+        let mut client = self.client(&server, scale)?;
+        client.run(scale.of(1_000, 50))?;
+        Ok((server, client))
+    }
+
+    /// Starts a client and opens its connections.
+    pub(super) fn client(self, server: &Hosted, scale: Scale) -> Result<Client, String> {
+        let mut client = program::this();
+        client
+            .args(["--client", "--connect", &server.greeting])
+            .args(["--server-pid", &server.pid().to_string()])
+            .args(["--connections", &scale.of(self.connections, self.connections / 20).to_string()])
+            .args(["--bytes", &self.bytes.to_string()])
+            .args(["--datagrams", &self.datagrams.to_string()]);
+        proc::pin_command(&mut client, CLIENT_CPU);
+        Client::start(client)
+    }
+}
+
+/// Starts a server on its processor.
+pub(super) fn server(mut command: Command) -> Result<Hosted, String> {
     proc::pin_command(&mut command, SERVER_CPU);
-    let server = Hosted::start(command)?;
-    let mut client = program::this();
-    client
-        .args(["--client", "--connect", &server.greeting])
-        .args(["--server-pid", &server.pid().to_string()])
-        .args(["--connections", &scale.of(1_000, 50).to_string()]);
-    proc::pin_command(&mut client, CLIENT_CPU);
-    let mut client = Client::start(client)?;
-    client.run(scale.of(1_000, 50))?;
-    Ok((server, client))
-}
-
-/// This program as a server.
-fn host(library: &str) -> Command {
-    let mut command = program::this();
-    command.args(["--host", "echo", library, "1"]);
-    command
+    Hosted::start(command)
 }
 
 pub fn row() -> Row {
+    let load = Load::THOUSAND;
     Row::new(
         "echo",
         "echo, 1,000 connections, 64 bytes, server with 1 worker on one core, client on the other",
@@ -56,20 +100,59 @@ pub fn row() -> Row {
     )
     .more_is_better()
     .runs(150)
-    .entry(entry("sinew/1", || Ok(host("sinew"))))
-    .entry(entry("tokio/current", || Ok(host("tokio-current"))))
-    .entry(entry("tokio/multi1", || Ok(host("tokio-multi"))))
-    .entry(entry("may/1", || Ok(host("may"))))
-    .entry(entry("go/1", || {
-        let mut command = go("echo", 1)?;
-        command.arg("plain");
-        Ok(command)
-    }))
-    .entry(entry("std", || Ok(host("std"))))
-    .entry(entry("python/asyncio", || python("echo.py", "asyncio")))
+    .entry(load.host("sinew/1", "sinew"))
+    .entry(load.host("sinew-uring/1", "sinew-uring"))
+    .entry(load.host("tokio/current", "tokio-current"))
+    .entry(load.host("tokio/multi1", "tokio-multi"))
+    .entry(load.host("may/1", "may"))
+    .entry(load.go(&["echo", "plain"]))
+    .entry(load.host("std", "std"))
+    .entry(load.entry("python/asyncio", || python("echo.py", "asyncio")))
     .goal(at_least_times("sinew/1", 0.97, "tokio"))
     .goal(at_least_times("sinew/1", 1.1, "may"))
     .goal(at_least_times("sinew/1", 1.1, "go"))
+    .goal(at_most_times(("sinew/1", "p99-us"), NO_WORSE, ("tokio", "p99-us")))
     .goal(at_most_times(("sinew/1", "user-ns"), 0.8, ("tokio", "user-ns")))
     .goal(at_most_times(("sinew/1", "user-ns"), 0.5, ("go", "user-ns")))
+    .goal(at_least_times("sinew-uring/1", 1.1, "tokio"))
+    .goal(at_most_times(("sinew-uring/1", "user-ns"), 0.2, ("tokio", "user-ns")))
+}
+
+pub fn ten_thousand() -> Row {
+    // Each connection has a few turns in a run.
+    let load = Load { connections: 10_000, slice: 500, ..Load::THOUSAND };
+    Row::new(
+        "echo-10000",
+        "echo, 10,000 connections, 64 bytes, server with 1 worker on one core, client on the other",
+        "messages/s",
+    )
+    .more_is_better()
+    .runs(60)
+    .entry(load.host("sinew/1", "sinew"))
+    .entry(load.host("sinew-uring/1", "sinew-uring"))
+    .entry(load.host("tokio/current", "tokio-current"))
+    .entry(load.host("tokio/multi1", "tokio-multi"))
+    .entry(load.go(&["echo", "plain"]))
+    .goal(at_least_times("sinew/1", 0.97, "tokio"))
+    .goal(at_most_times(("sinew/1", "p99-us"), NO_WORSE, ("tokio", "p99-us")))
+    .goal(at_most_times(("sinew/1", "user-ns"), 0.8, ("tokio", "user-ns")))
+    .goal(at_least_times("sinew-uring/1", 1.1, "tokio"))
+}
+
+pub fn large() -> Row {
+    let load = Load { work: "echo-large", connections: 64, bytes: 65_536, ..Load::THOUSAND };
+    Row::new(
+        "echo-64k",
+        "echo, 64 connections, 64 KiB, server with 1 worker on one core, client on the other",
+        "messages/s",
+    )
+    .more_is_better()
+    .runs(60)
+    .entry(load.host("sinew/1", "sinew"))
+    .entry(load.host("sinew-uring/1", "sinew-uring"))
+    .entry(load.host("std", "std"))
+    .entry(load.host("tokio/current", "tokio-current"))
+    .entry(load.host("tokio/multi1", "tokio-multi"))
+    .entry(load.go(&["echo", "plain", "65536"]))
+    .goal(at_least_times("sinew/1", 0.97, "std"))
 }

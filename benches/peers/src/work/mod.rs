@@ -9,6 +9,7 @@ mod generators;
 mod hog;
 mod http;
 mod idle;
+mod idle_connections;
 mod live_coroutines;
 mod mutex;
 mod parked;
@@ -20,6 +21,7 @@ mod spawn_batch;
 mod spawn_join;
 mod spawn_latency;
 mod switch;
+mod udp;
 mod yield_many;
 mod yield_pair;
 
@@ -56,9 +58,13 @@ pub const ROWS: &[(&str, Make)] = &[
     ("placement", placement::row),
     ("hog", hog::row),
     ("echo", echo::row),
+    ("echo-10000", echo::ten_thousand),
+    ("echo-64k", echo::large),
+    ("udp", udp::row),
     ("echo-hog", echo_beside_hog::row),
     ("http", http::plain),
     ("http-pipelined", http::pipelined),
     ("accept", accept::row),
     ("idle", idle::row),
+    ("idle-connections", idle_connections::row),
 ];
