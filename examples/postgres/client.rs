@@ -21,7 +21,10 @@ const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 const MAX_ROWS: usize = 256 * 1024 * 1024;
 
 /// How long a server may take to end a query that was cancelled.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(10);
+
+/// After how long it is asked again.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// A connection.
 ///
@@ -120,15 +123,20 @@ impl Client {
 
     /// Asks by a connection of its own that the query ends, and reads the rest of its answer.
     fn end_query(&mut self) -> Result<(), Error> {
-        if self.in_midst {
+        // A request that comes before the server has begun with the query does nothing.
+        while self.in_midst {
             let mut request = BytesMut::new();
             frontend::cancel_request(self.key.0, self.key.1, &mut request);
             let other = self.address.connect()?;
             (&other).write_all(&request)?;
             // It ends when the request has been dealt with, which so cannot hit a later query.
             io::copy(&mut &other, &mut io::sink())?;
-            while !matches!(self.receive()?, Message::ReadyForQuery(_)) {}
-            self.in_midst = false;
+            let rest = || -> Result<(), Error> {
+                while !matches!(self.receive()?, Message::ReadyForQuery(_)) {}
+                self.in_midst = false;
+                Ok(())
+            };
+            timeout(AGAIN, rest).unwrap_or(Ok(()))?;
         }
         Ok(())
     }
