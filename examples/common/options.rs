@@ -45,6 +45,12 @@ impl Options {
         }
     }
 
+    /// Everything behind the argument read last, as it is.
+    #[allow(dead_code, reason = "not every example takes more than options")]
+    pub(crate) fn rest(&mut self) -> Result<Vec<String>, String> {
+        self.rest.by_ref().map(text).collect()
+    }
+
     /// The value of the option read last, as a number from `least` to `most`; `10_000` may be written so.
     pub(crate) fn number<T: FromStr + PartialOrd + Display>(&mut self, least: T, most: T) -> Result<T, String> {
         let value = self.value()?;
