@@ -134,6 +134,10 @@ impl Reactor {
     /// Whether the last poll probably left events behind.
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
+        #[cfg(all(feature = "io-uring", target_os = "linux"))]
+        if self.ring.has_more() {
+            return true;
+        }
         self.was_full.get()
     }
 

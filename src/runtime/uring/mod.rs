@@ -68,7 +68,8 @@ use std::{
 
 /// The mark of the entry that watches the poller. No operation lies there.
 const POLLER: u64 = 0;
-/// Completions that are read at once.
+/// The most completions that one poll reads: few, as the events of the reactor, so that the stacks of the threads that are woken
+/// are still at hand when these run.
 const BATCH: usize = 64;
 /// How many completions before its turn an operation's memory is fetched.
 const AHEAD: usize = 4;
@@ -83,6 +84,8 @@ pub(crate) struct Ring {
     watching: Cell<bool>,
     /// It was told that the poller has something.
     found: Cell<bool>,
+    /// The last poll read as many completions as it could.
+    was_full: Cell<bool>,
 }
 
 impl Ring {
@@ -92,6 +95,7 @@ impl Ring {
             in_flight: AtomicUsize::new(0),
             watching: Cell::new(false),
             found: Cell::new(false),
+            was_full: Cell::new(false),
         }
     }
 
@@ -116,6 +120,12 @@ impl Ring {
         self.in_flight.load(Ordering::Relaxed) != 0
     }
 
+    /// Whether the last poll probably left completions behind.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        self.was_full.get()
+    }
+
     fn kernel(&self) -> RefMut<'_, IoUring> {
         self.kernel.get().expect("the ring is on").borrow_mut()
     }
@@ -134,11 +144,12 @@ impl Ring {
             let (pushed, _) = unsafe { self.push(&mut kernel, &watch) };
             self.watching.set(pushed.is_ok());
         }
-        let look = timeout == Some(Duration::ZERO);
         let (waiting, kernel_has_more) = {
             let queue = kernel.submission();
             (queue.len() as u32, queue.taskrun() || queue.cq_overflow())
         };
+        // What an earlier poll left is not waited for.
+        let look = timeout == Some(Duration::ZERO) || !kernel.completion().is_empty();
         let mut count = 0;
         // A mere look needs the kernel only if one of the sides has something for the other.
         if !look || waiting != 0 || kernel_has_more {
@@ -186,37 +197,34 @@ impl Ring {
         }
     }
 
-    /// Reads what has completed, and wakes who waited for it; how many operations ended.
+    /// Reads some of what has completed, and wakes who waited for it; how many operations ended.
     fn take(&self, kernel: &mut IoUring) -> usize {
         let mut count = 0;
         let mut room = [const { MaybeUninit::uninit() }; BATCH];
-        loop {
-            let mut queue = kernel.completion();
-            let told = &*queue.fill(&mut room);
-            // The kernel may fill the places again while these are dealt with.
-            drop(queue);
-            for at in 0..told.len() {
-                // Fetched in two steps while earlier ones are handled: the operation, then the thread's header.
-                if let Some(later) = told.get(at + 2 * AHEAD).map(operation) {
-                    prefetch(later);
-                }
-                // SAFETY: invariant 1, since it has not been told of yet.
-                if let Some(soon) = told.get(at + AHEAD).and_then(|told| unsafe { operation(told).as_ref() }) {
-                    soon.prefetch();
-                }
-                // SAFETY: the same.
-                match unsafe { operation(&told[at]).as_ref() } {
-                    None => {
-                        self.watching.set(false);
-                        self.found.set(true);
-                    }
-                    Some(operation) => count += usize::from(self.told(operation, &told[at])),
-                }
+        let mut queue = kernel.completion();
+        let told = &*queue.fill(&mut room);
+        // The kernel may fill the places again while these are dealt with.
+        drop(queue);
+        for at in 0..told.len() {
+            // Fetched in two steps while earlier ones are handled: the operation, then the thread's header.
+            if let Some(later) = told.get(at + 2 * AHEAD).map(operation) {
+                prefetch(later);
             }
-            if told.len() < BATCH {
-                return count;
+            // SAFETY: invariant 1, since it has not been told of yet.
+            if let Some(soon) = told.get(at + AHEAD).and_then(|told| unsafe { operation(told).as_ref() }) {
+                soon.prefetch();
+            }
+            // SAFETY: the same.
+            match unsafe { operation(&told[at]).as_ref() } {
+                None => {
+                    self.watching.set(false);
+                    self.found.set(true);
+                }
+                Some(operation) => count += usize::from(self.told(operation, &told[at])),
             }
         }
+        self.was_full.set(told.len() == BATCH);
+        count
     }
 
     /// The kernel has told of an entry with this operation's mark. Wakes its thread if that was the last; whether it was.
