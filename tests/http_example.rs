@@ -272,10 +272,19 @@ fn malformed_and_oversized_requests_are_refused_and_end_the_connection() {
         (431, field(&["A: b"; 100].join("\r\n"))),
         (501, field("Transfer-Encoding: chunked")),
         (505, "GET / HTTP/2.0\r\nHost: test\r\n\r\n".to_owned()),
+        (505, "\r\nGET / HTTP/2.0\r\n\r\n".to_owned()),
+        (400, "GET /two words HTTP/2.0\r\n\r\n".to_owned()),
+        (400, "a GET / HTTP/1.1\r\nHost: test\r\n\r\n".to_owned()),
+        (400, "GET / HTTP/2\r\n\r\n".to_owned()),
     ];
-    for (status, request) in cases {
+    // The refusal does not depend on how the request comes; long ones come whole.
+    let split = cases.iter().filter(|case| case.1.len() < 100).map(|case| (1, case));
+    for (size, (status, request)) in cases.iter().map(|case| (usize::MAX, case)).chain(split) {
+        let status = *status;
         let mut client = server.connect();
-        client.send(&request);
+        client.0.get_ref().set_nodelay(true).expect("the option can be set");
+        // A refusal may come, and the connection end, before all is sent.
+        let _ = request.as_bytes().chunks(size).try_for_each(|piece| client.0.get_mut().write_all(piece));
         let answer = client.answer(false);
         let shown = &request[..request.len().min(80)];
         assert_eq!((answer.status, answer.field("Connection")), (status, Some("close")), "{shown:?}");

@@ -74,7 +74,13 @@ impl Head {
             // The first line is still open, so it is the target that fills the head.
             Ok(httparse::Status::Partial) if request.version.is_none() => return Err(Refusal::TARGET_TOO_LONG),
             Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HEAD_TOO_LONG),
-            Err(httparse::Error::Version) if asks_for_another_version(window) => return Err(Refusal::VERSION),
+            Err(httparse::Error::Version) => {
+                return match refused_version(window) {
+                    // Which it is does not depend on how the line comes.
+                    None if window.len() < MAX_HEAD => Ok(Next::Incomplete),
+                    refusal => Err(refusal.unwrap_or(Refusal::BAD)),
+                };
+            }
             Err(_) => return Err(Refusal::BAD),
         };
         let target = request.path.unwrap_or_default();
@@ -162,10 +168,15 @@ fn parse_length(value: &[u8]) -> Result<u64, Refusal> {
     digits.parse().map_err(|_| Refusal::BODY_TOO_LONG)
 }
 
-/// Whether the first line ends in a well-formed version that is not ours.
-fn asks_for_another_version(bytes: &[u8]) -> bool {
-    let line = bytes.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
-    let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    let digits = version.strip_prefix(b"HTTP/");
-    matches!(digits, Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit())
+/// What is wrong with a first line whose version is not ours; `None` while the line has not ended.
+fn refused_version(bytes: &[u8]) -> Option<Refusal> {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let line = &bytes[bytes.iter().position(|byte| !is_end(byte))?..];
+    let mut words = line[..line.iter().position(is_end)?].split(|&byte| byte == b' ').skip(2);
+    match (words.next().and_then(|version| version.strip_prefix(b"HTTP/")), words.next()) {
+        (Some([major, b'.', minor]), None) if major.is_ascii_digit() && minor.is_ascii_digit() => {
+            Some(Refusal::VERSION)
+        }
+        _ => Some(Refusal::BAD),
+    }
 }
