@@ -4,6 +4,7 @@ mod channel;
 mod channel_skynet;
 mod echo;
 mod echo_beside_hog;
+mod file_read;
 mod generators;
 mod hog;
 mod idle;
@@ -55,5 +56,7 @@ pub const ROWS: &[(&str, Make)] = &[
     ("hog", hog::row),
     ("echo", echo::row),
     ("echo-hog", echo_beside_hog::row),
+    ("file-read", file_read::cached),
+    ("file-read-direct", file_read::direct),
     ("idle", idle::row),
 ];
