@@ -83,7 +83,7 @@
 //! # Features
 //!
 //! - `io-uring` (off by default, Linux only, on the processors that the `io-uring` crate knows): a runtime can be told to have the
-//!   kernel complete what its threads wait for, by `runtime::Builder::io_driver` or by `SINEW_IO=uring` in the environment.
+//!   kernel complete what its threads wait for, streams, listeners and files, by `runtime::Builder::io_driver` or by `SINEW_IO=uring` in the environment.
 //!
 //! # Platforms
 //!

@@ -181,7 +181,8 @@ impl File {
         call(|| self.inner.metadata())
     }
 
-    /// Another handle to the same open file, with the same position. Done in place.
+    /// Another handle to the same open file, with the same position. Done in place, except that where operations of a ring use the
+    /// position, they come to their end first.
     ///
     /// # Errors
     /// std's, such as too many open files.

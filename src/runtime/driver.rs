@@ -14,7 +14,7 @@ pub enum IoDriver {
     /// By readiness: epoll tells when a call may succeed, and the thread makes it again.
     Epoll,
     /// By completion: the kernel performs the call on the thread's own memory, and tells when it is done (io_uring, since Linux 5.11;
-    /// best since 6.1). For streams, for accepting and connecting; the rest waits by readiness.
+    /// best since 6.1). For streams, for accepting and connecting, and for [files](crate::fs); the rest waits by readiness.
     ///
     /// A thread that is cancelled waits until the kernel has given the memory back. If the operation has come to pass meanwhile,
     /// it has its effect, and the thread is cancelled at its next suspension.

@@ -27,6 +27,7 @@ var works = map[string]func(n int){
 	"parked":        parked,
 	"sleepers":      sleepers,
 	"hog":           hog,
+	"file-read":     fileRead,
 
 	"skynet-channels": channelSkynet,
 }

@@ -21,6 +21,7 @@ unsafe fn perform(entry: Entry) -> Option<io::Result<u32>> {
     // An operation that does not have to wait would succeed before it could be called off, each time.
     cancel::checkpoint();
     here.breathe();
+    ring.hurry();
     // SAFETY: the running thread; the rest as promised.
     match unsafe { ring.perform(here, entry, None) } {
         Err(error) if is_refused(&error) => None,

@@ -33,7 +33,7 @@
 //! waits until the poller's own descriptor is readable; the worker then looks into the poller, and asks anew when it next sleeps.
 //! Asked afresh each time, the kernel looks at the present state, so events that one look left over are not lost.
 //!
-//! Entries are handed over when the worker sleeps or polls, many at once; or when the queue is full.
+//! Entries are handed over when the worker sleeps or polls, many at once; or when the queue is full; those of files a few at once.
 //!
 //! # What goes this way
 //! A call that may succeed is made at once, as with the other driver; only one that would block becomes an operation. Measured
@@ -71,6 +71,9 @@ const POLLER: u64 = 0;
 /// The most completions that one poll reads: few, as the events of the reactor, so that the stacks of the threads that are woken
 /// are still at hand when these run.
 const BATCH: usize = 64;
+/// Entries of files that are not held back. Measured, 32 direct reads at once of a disk that takes some 75,000 a second: 66,000
+/// a second with 4, 62,000 with 1, 58,000 if all wait for the worker's next look.
+const HURRY: usize = 4;
 /// How many completions before its turn an operation's memory is fetched.
 const AHEAD: usize = 4;
 
@@ -170,6 +173,16 @@ impl Ring {
         }
         count += self.take(&mut kernel);
         Ok((count, self.found.replace(false)))
+    }
+
+    /// Hands entries over at once if some lie ready: for operations that ask a disk, which is to begin while further ones are
+    /// made.
+    pub(super) fn hurry(&self) {
+        let mut kernel = self.kernel();
+        if kernel.submission().len() >= HURRY {
+            // If the kernel cannot take them now, they are handed over as all others are.
+            let _ = kernel.submit();
+        }
     }
 
     /// Adds an entry; makes room if there is none. Also the number of operations that ended meanwhile.

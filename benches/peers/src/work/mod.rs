@@ -5,6 +5,7 @@ mod channel;
 mod channel_skynet;
 mod echo;
 mod echo_beside_hog;
+mod file_read;
 mod generators;
 mod hog;
 mod http;
@@ -65,6 +66,8 @@ pub const ROWS: &[(&str, Make)] = &[
     ("http", http::plain),
     ("http-pipelined", http::pipelined),
     ("accept", accept::row),
+    ("file-read", file_read::cached),
+    ("file-read-direct", file_read::direct),
     ("idle", idle::row),
     ("idle-connections", idle_connections::row),
 ];
