@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The arguments still to be read.
 pub(crate) struct Options {
@@ -50,6 +51,21 @@ impl Options {
         match value.replace('_', "").parse() {
             Ok(number) if number >= least && number <= most => Ok(number),
             _ => Err(format!("{} needs a number from {least} to {most}, not {value:?}", self.name)),
+        }
+    }
+
+    /// The value of the option read last, as a time longer than none: `1s`, `250ms`, `1.5s`.
+    #[allow(dead_code, reason = "not every example has one")]
+    pub(crate) fn duration(&mut self) -> Result<Duration, String> {
+        let value = self.value()?;
+        let seconds = match (value.strip_suffix("ms"), value.strip_suffix('s')) {
+            (Some(number), _) => number.parse::<f64>().map(|number| number / 1e3),
+            (_, Some(number)) => number.parse(),
+            _ => "".parse(),
+        };
+        match seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
+            Some(duration) if !duration.is_zero() => Ok(duration),
+            _ => Err(format!("{} needs a time such as 1s or 250ms, not {value:?}", self.name)),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Ten thousand TCP connections in blocking style: an echo server and the load of clients on it, one green thread for
 //! each side of each connection, in one process over loopback. Every byte that comes back is checked, and a table of
-//! figures ends the run.
+//! figures ends the run. Where a process may not have that many open files, the sides go into processes of their own.
 //!
 //! ```text
 //! cargo run --release --example echo
+//! cargo run --release --example echo -- --connections 100000 --every 1s --seconds 60
 //! cargo run --release --example echo -- --connections 1000 --messages 1000 --workers 1
 //! cargo run --release --example echo -- --help
 //! ```
@@ -29,10 +30,10 @@ use std::sync::Arc;
 
 use args::{Args, HELP, Role};
 use client::Load;
-use report::{Counts, Figures};
+use report::{Counts, Figures, Memory};
 use server::Server;
 use sinew::Runtime;
-use split::ServerProcess;
+use sinew::signal::{SIGINT, SIGTERM, Signals};
 use thousands::thousands;
 
 /// The exit code for a wrong command line, or a limit that is too low.
@@ -61,25 +62,29 @@ fn dispatch(args: &Args) -> io::Result<ExitCode> {
     let limit = limits::raise(wanted)?;
     match &args.role {
         Role::Server { addresses, until_eof } => serve(args, addresses, *until_eof),
-        _ if limit < limits::one_side(args) => {
-            eprintln!("echo: {}", limits::too_low(args, limit));
-            Ok(ExitCode::from(USAGE))
-        }
-        Role::Both if limit < wanted => {
-            eprintln!(
-                "{} connections need {wanted} open files in one process, which may have {limit}: \
-                 the server runs in a second process",
-                args.connections
-            );
-            load_child(args)
-        }
-        Role::Both => load_own(args),
-        Role::Client { addresses } => {
+        Role::Both if limit >= wanted => load_own(args),
+        Role::Both => match limits::parts(args, limit) {
+            Some(parts) => load_split(args, parts, wanted, limit),
+            None => Ok(too_low(args, limit)),
+        },
+        Role::Client { .. } if limit < wanted => Ok(too_low(args, limit)),
+        Role::Client { addresses, driven: false } => {
             let runtime = runtime(args)?;
-            let figures = runtime.run(|| Load::run(args, addresses, || memory::resident(None)));
+            let figures = runtime.run(|| Load::run(args, addresses, memory_here, |_, _| Ok(())))?;
             Ok(end(args, &figures, "client's side", counts(&runtime)))
         }
+        Role::Client { addresses, driven: true } => load_driven(args, addresses),
     }
+}
+
+fn too_low(args: &Args, limit: u64) -> ExitCode {
+    eprintln!("echo: {}", limits::too_low(args, limit));
+    ExitCode::from(USAGE)
+}
+
+/// What this process takes, and the kernel.
+fn memory_here() -> Memory {
+    Memory { user: memory::user(None), kernel: memory::kernel() }
 }
 
 /// Both sides in this process.
@@ -87,41 +92,61 @@ fn load_own(args: &Args) -> io::Result<ExitCode> {
     let runtime = runtime(args)?;
     let server = Arc::new(Server::default());
     let figures = runtime.run(|| {
-        let addresses = server.start(&server::loopback(args.connections), args.size)?;
-        io::Result::Ok(Load::run(args, &addresses, || memory::resident(None)))
+        let started = server.start(&server::loopback(args.connections), args.size)?;
+        let figures = Load::run(args, &started.addresses, memory_here, |_, _| Ok(()));
+        server.finish(started);
+        figures
     })?;
     tell("server", &server.failures.first());
     Ok(end(args, &figures, "both sides", counts(&runtime)))
 }
 
-/// The clients in this process, the server in a child.
-fn load_child(args: &Args) -> io::Result<ExitCode> {
-    let server = ServerProcess::start(args)?;
+/// Both sides in processes of their own.
+fn load_split(args: &Args, parts: usize, wanted: u64, limit: u64) -> io::Result<ExitCode> {
+    eprintln!(
+        "{} connections need {wanted} open files in one process, which may have {limit}: each side runs in {}",
+        args.connections,
+        if parts == 1 { "a process of its own".to_owned() } else { format!("{parts} processes") },
+    );
+    let (figures, counts) = split::run(args, parts)?;
+    Ok(end(args, &figures, &format!("both sides, in {} processes", 2 * parts), counts))
+}
+
+/// The clients alone, for the process that has started this one.
+fn load_driven(args: &Args, addresses: &[SocketAddr]) -> io::Result<ExitCode> {
     let runtime = runtime(args)?;
-    let memory = || Some(memory::resident(None)? + server.resident()?);
-    let figures = runtime.run(|| Load::run(args, &server.addresses, memory));
-    let mut counts = counts(&runtime);
-    let theirs = server.finish()?;
-    counts.switches += theirs.switches;
-    counts.steals += theirs.steals;
-    Ok(end(args, &figures, "both sides, in two processes", counts))
+    let figures = runtime.run(|| {
+        Load::run(args, addresses, memory_here, |held, grown| {
+            println!("{}", split::held_line(held, grown));
+            match sinew::io::stdin().read_line(&mut String::new())? {
+                0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => Ok(()),
+            }
+        })
+    })?;
+    tell("client", &figures.notes);
+    println!("{}", split::load_line(&figures, counts(&runtime)));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The server alone.
 fn serve(args: &Args, addresses: &[SocketAddr], until_eof: bool) -> io::Result<ExitCode> {
     let runtime = runtime(args)?;
     let server = Arc::new(Server::default());
-    let bound = runtime.run(|| server.start(addresses, args.size))?;
-    println!("{}{}", split::LISTENING, split::join(&bound));
+    let mut signals = if until_eof { None } else { Some(Signals::new([SIGINT, SIGTERM])?) };
+    let started = runtime.run(|| server.start(addresses, args.size))?;
+    println!("{}{}", split::LISTENING, split::join(&started.addresses));
     io::stdout().flush()?;
-    if !until_eof {
-        loop {
-            std::thread::park();
-        }
+    match &mut signals {
+        Some(signals) => _ = signals.wait()?,
+        None => _ = io::copy(&mut io::stdin().lock(), &mut io::sink())?,
     }
-    io::copy(&mut io::stdin().lock(), &mut io::sink())?;
+    let served = server.finish(started);
     tell("server", &server.failures.first());
-    println!("{}", split::figures(&server, counts(&runtime)));
+    match signals {
+        Some(_) => println!("served {} connections, {} of them cut off", served.connections, served.cancelled),
+        None => println!("{}", split::server_line(&server, counts(&runtime))),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -142,10 +167,11 @@ fn counts(runtime: &Runtime) -> Counts {
 fn end(args: &Args, figures: &Figures, sides: &str, counts: Counts) -> ExitCode {
     tell("client", &figures.notes);
     let title = format!(
-        "echo: {} connections, {} messages of {} bytes on each",
+        "echo: {} connections, {} messages of {} bytes on each{}",
         thousands(args.connections as u64),
         thousands(args.messages),
         thousands(args.size as u64),
+        args.every.map_or(String::new(), |every| format!(", one every {every:?}")),
     );
     figures.print(&title, sides, counts);
     if figures.is_good() {

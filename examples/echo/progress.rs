@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sinew::JoinHandle;
 
-use crate::args::Args;
+use crate::args::{Args, Role};
 use crate::client::Load;
 use crate::thousands::thousands;
 
 const EVERY: Duration = Duration::from_millis(100);
+
+/// How long nothing may move, and twice the pause between two messages on top.
 const STALLED: Duration = Duration::from_secs(60);
 
 /// The thread that shows how far the load is.
@@ -26,6 +28,9 @@ struct Shared {
     load: Arc<Load>,
     /// `None` where stderr is no terminal.
     bar: Option<ProgressBar>,
+    /// Shows nothing: another process does.
+    silent: bool,
+    stalled: Duration,
     connections: u64,
     messages: u64,
     talking: AtomicBool,
@@ -34,7 +39,8 @@ struct Shared {
 
 impl Progress {
     pub(crate) fn start(load: &Arc<Load>, args: &Args) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let silent = matches!(args.role, Role::Client { driven: true, .. });
+        let bar = (!silent && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
             let style = ProgressStyle::with_template("{msg:>11} [{bar:40}] {human_pos} of {human_len}, {per_sec}");
             bar.set_style(style.expect("the template is well formed").progress_chars("=> "));
@@ -43,6 +49,8 @@ impl Progress {
         let shared = Arc::new(Shared {
             load: Arc::clone(load),
             bar,
+            silent,
+            stalled: STALLED + args.every.map_or(Duration::ZERO, |every| every.saturating_mul(2)),
             connections: args.connections as u64,
             messages: args.messages,
             talking: AtomicBool::new(false),
@@ -57,7 +65,7 @@ impl Progress {
 
     /// All connections are settled, and the messages begin.
     pub(crate) fn begin_messages(&self, held: usize) {
-        if self.shared.bar.is_none() {
+        if self.shared.bar.is_none() && !self.shared.silent {
             eprintln!("{} of {} connections are held", thousands(held as u64), thousands(self.shared.connections));
         }
         self.shared.talking.store(true, Ordering::Release);
@@ -86,7 +94,7 @@ impl Shared {
             let now = (talking, position, self.load.pieces.load(Ordering::Relaxed));
             if last != now {
                 (last, moved) = (now, Instant::now());
-            } else if moved.elapsed() > STALLED {
+            } else if moved.elapsed() > self.stalled {
                 self.give_up(position, length);
             }
             let tenth = (talking, position * 10 / length.max(1));
@@ -100,7 +108,7 @@ impl Shared {
                     bar.set_length(length);
                     bar.set_position(position);
                 }
-                None if shown != tenth && tenth.1 > 0 => {
+                None if !self.silent && shown != tenth && tenth.1 > 0 => {
                     eprintln!("{}: {} of {}", self.what(), thousands(position), thousands(length));
                     shown = tenth;
                 }
@@ -125,7 +133,7 @@ impl Shared {
         }
         eprintln!(
             "echo: nothing has moved for {} seconds, at {} of {} {what}: {} connections are lost",
-            STALLED.as_secs(),
+            self.stalled.as_secs(),
             thousands(position),
             thousands(length),
             thousands(self.connections - self.load.completed.load(Ordering::Relaxed) as u64),

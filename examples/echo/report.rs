@@ -9,6 +9,9 @@ use hdrhistogram::Histogram;
 
 use crate::thousands::thousands;
 
+/// A message that was sent so long after it was due counts as late.
+pub(crate) const LATE: Duration = Duration::from_millis(10);
+
 /// How many failures are told in words; the rest are only counted.
 const TOLD: u64 = 5;
 
@@ -67,7 +70,7 @@ pub(crate) struct Latencies {
 
 impl Latencies {
     pub(crate) fn new() -> Latencies {
-        Latencies { parts: (0..16).map(|_| Mutex::new(empty())).collect() }
+        Latencies { parts: (0..16).map(|_| Mutex::new(Latencies::empty())).collect() }
     }
 
     pub(crate) fn record(&self, connection: usize, latency: Duration) {
@@ -75,9 +78,14 @@ impl Latencies {
         part.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(latency.as_nanos() as u64);
     }
 
+    /// A histogram of nanoseconds up to a minute, to three digits.
+    pub(crate) fn empty() -> Histogram<u64> {
+        Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order")
+    }
+
     /// All latencies in one histogram.
     pub(crate) fn merge(&self) -> Histogram<u64> {
-        let mut all = empty();
+        let mut all = Latencies::empty();
         for part in &self.parts {
             let part = part.lock().unwrap_or_else(PoisonError::into_inner);
             all.add(&*part).expect("the histograms have the same bounds");
@@ -86,9 +94,20 @@ impl Latencies {
     }
 }
 
-/// Nanoseconds up to a minute, to three digits.
-fn empty() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order")
+
+/// Bytes that the processes take, and that the kernel takes for the whole machine, where the system tells.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) user: Option<u64>,
+    pub(crate) kernel: Option<u64>,
+}
+
+impl Memory {
+    /// What has come on top of `before`.
+    pub(crate) fn since(self, before: Memory) -> Memory {
+        let grown = |now: Option<u64>, before| now.zip(before).map(|(now, before)| now.saturating_sub(before));
+        Memory { user: grown(self.user, before.user), kernel: grown(self.kernel, before.kernel) }
+    }
 }
 
 /// What the load measured.
@@ -99,12 +118,30 @@ pub(crate) struct Figures {
     /// From the first message to the last answer.
     pub(crate) elapsed: Duration,
     pub(crate) latencies: Histogram<u64>,
-    /// What the processes grew by while they connected, in bytes a connection.
-    pub(crate) resident_each: Option<u64>,
+    /// Messages that were sent clearly after they were due, if there was a time for them.
+    pub(crate) late: Option<u64>,
+    /// What came on top while the connections were made.
+    pub(crate) grown: Memory,
     pub(crate) lost: u64,
     pub(crate) wrong: u64,
     /// The first few failures.
     pub(crate) notes: Vec<String>,
+}
+
+impl Default for Figures {
+    fn default() -> Figures {
+        Figures {
+            held: 0,
+            messages: 0,
+            elapsed: Duration::ZERO,
+            latencies: Latencies::empty(),
+            late: None,
+            grown: Memory::default(),
+            lost: 0,
+            wrong: 0,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// What the runtimes of a run counted.
@@ -114,7 +151,27 @@ pub(crate) struct Counts {
     pub(crate) steals: u64,
 }
 
+impl Counts {
+    /// Counts what another runtime has counted.
+    pub(crate) fn add(&mut self, other: Counts) {
+        self.switches += other.switches;
+        self.steals += other.steals;
+    }
+}
+
 impl Figures {
+    /// Takes in the figures of another process's connections, of the same time. Their memory is known already.
+    pub(crate) fn add(&mut self, other: Figures) {
+        self.held += other.held;
+        self.messages += other.messages;
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.latencies.add(&other.latencies).expect("the histograms have the same bounds");
+        self.late = self.late.or(other.late.map(|_| 0)).map(|late| late + other.late.unwrap_or(0));
+        self.lost += other.lost;
+        self.wrong += other.wrong;
+        self.notes.extend(other.notes);
+    }
+
     /// Whether every connection was held and every byte was right.
     pub(crate) fn is_good(&self) -> bool {
         self.lost == 0 && self.wrong == 0
@@ -130,9 +187,9 @@ impl Figures {
             0 => "none sent".to_owned(),
             _ => readable(Duration::from_nanos(self.latencies.value_at_quantile(quantile))),
         };
-        let memory = match self.resident_each {
-            Some(bytes) => format!("{:.1} KiB", bytes as f64 / 1024.0),
-            None => "unknown".to_owned(),
+        let memory = |bytes: Option<u64>| match bytes {
+            Some(bytes) if self.held > 0 => format!("{:.1} KiB", bytes as f64 / 1024.0 / self.held as f64),
+            _ => "unknown".to_owned(),
         };
         println!("{title}");
         let row = |name: &str, value: &str, remark: &str| {
@@ -144,7 +201,12 @@ impl Figures {
         row("latency p50", &latency(0.5), "");
         row("latency p99", &latency(0.99), "");
         row("latency p99.9", &latency(0.999), "");
-        row("resident memory a connection", &memory, sides);
+        row("latency max", &latency(1.0), "");
+        if let Some(late) = self.late {
+            row("messages sent late", &thousands(late), &format!("over {} after they were due", readable(LATE)));
+        }
+        row("memory a connection", &memory(self.grown.user), sides);
+        row("kernel memory a connection", &memory(self.grown.kernel), "what the whole machine's grew by");
         row("switches", &thousands(counts.switches), "");
         row("steals", &thousands(counts.steals), "");
         row("wrong bytes", &thousands(self.wrong), "");
