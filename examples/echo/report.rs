@@ -94,7 +94,6 @@ impl Latencies {
     }
 }
 
-
 /// Bytes that the processes take, and that the kernel takes for the whole machine, where the system tells.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Memory {

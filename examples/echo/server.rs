@@ -52,9 +52,10 @@ impl Server {
         let bound = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let (server, told) = (Arc::clone(self), Arc::clone(self));
         let serving = sinew::spawn(move || {
-            let accepting = net::Server::over(listeners).until(&server.stop).drain_timeout(DRAIN).on_error(
-                move |error| told.failures.lost(format_args!("accepting: {error}{}", limits::advice(error))),
-            );
+            let accepting = net::Server::over(listeners)
+                .until(&server.stop)
+                .drain_timeout(DRAIN)
+                .on_error(move |error| told.failures.lost(format_args!("accepting: {error}{}", limits::advice(error))));
             let served = accepting.serve(|stream, peer| server.serve(stream, peer, size));
             served.unwrap_or_else(|error| {
                 server.failures.lost(format_args!("accepting: {error}"));

@@ -2,16 +2,24 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use sinew::cancel::CancelToken;
 use sinew::net::TcpStream;
+use sinew::time::timeout_at;
 
 use crate::files::{Answer, Site};
 use crate::request::{Head, Next, Refusal};
 use crate::response;
 
-/// How long a client may be silent, or not take what it asked for.
-const IDLE: Duration = Duration::from_secs(30);
+/// How long clients may take.
+pub(crate) struct Limits {
+    /// How long a client may be silent, or not take what it asked for.
+    pub(crate) idle: Duration,
+    /// How long a request's head may take to come, from its first byte on, and then its body. A limit on each silence alone
+    /// would let a client that sends a byte now and then hold its connection for hours.
+    pub(crate) request: Duration,
+}
 
 /// Answers are held back until this much is gathered, as long as more requests have already come.
 const GATHER: usize = 64 * 1024;
@@ -24,28 +32,36 @@ const LINGER_BYTES: u64 = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves the connection until either side ends it. A client that goes away is no one's error.
-pub(crate) fn serve(stream: TcpStream, site: &Site) {
-    let _ = Connection { stream, input: Vec::new(), read: 0, output: Vec::new() }.run(site);
+pub(crate) fn serve(stream: TcpStream, site: &Site, limits: &Limits, stop: &CancelToken) {
+    let connection = Connection { stream, limits, stop, input: Vec::new(), read: 0, begun: None, output: Vec::new() };
+    let _ = connection.run(site);
 }
 
-struct Connection {
+struct Connection<'a> {
     stream: TcpStream,
+    limits: &'a Limits,
+    /// Cancelled when no more requests are to be awaited.
+    stop: &'a CancelToken,
     /// What has come; before `read` it has been dealt with.
     input: Vec<u8>,
     read: usize,
+    /// When the head that is being read began to come.
+    begun: Option<Instant>,
     /// Answers not yet written.
     output: Vec<u8>,
 }
 
-impl Connection {
+impl Connection<'_> {
     fn run(mut self, site: &Site) -> io::Result<()> {
         self.stream.set_nodelay(true)?;
-        self.stream.set_read_timeout(Some(IDLE))?;
-        self.stream.set_write_timeout(Some(IDLE))?;
+        self.stream.set_read_timeout(Some(self.limits.idle))?;
+        self.stream.set_write_timeout(Some(self.limits.idle))?;
         loop {
             match Head::parse(&self.input[self.read..]) {
-                Ok(Next::Request(head)) => {
+                Ok(Next::Request(mut head)) => {
                     self.read += head.length;
+                    self.begun = None;
+                    head.keep_alive &= !self.stop.is_cancelled();
                     let keep_alive = head.keep_alive;
                     self.answer(site, &head)?;
                     self.skip_body(&head)?;
@@ -59,7 +75,7 @@ impl Connection {
                 }
                 Ok(Next::Incomplete) => {
                     self.flush()?;
-                    if !self.fill()? {
+                    if !self.fill_head()? {
                         return Ok(());
                     }
                 }
@@ -101,6 +117,7 @@ impl Connection {
     /// Reads past the request's body. No answer here depends on one.
     fn skip_body(&mut self, head: &Head) -> io::Result<()> {
         let mut left = head.body;
+        let deadline = Instant::now() + self.limits.request;
         loop {
             let here = left.min(self.input.len() - self.read);
             self.read += here;
@@ -109,10 +126,29 @@ impl Connection {
                 return Ok(());
             }
             self.flush()?;
-            if !self.fill()? {
+            if !timeout_at(deadline, || self.fill())?? {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
         }
+    }
+
+    /// Reads some more of a head; `false` at the end of what the client sends, or when the server stops before a byte of the
+    /// next request has come.
+    fn fill_head(&mut self) -> io::Result<bool> {
+        if self.read == self.input.len() {
+            let stop = self.stop;
+            return stop.run_until_cancelled(|| self.fill()).unwrap_or(Ok(false));
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let filled = timeout_at(begun + self.limits.request, || self.fill());
+        let result = filled.unwrap_or_else(|elapsed| Err(elapsed.into()));
+        if let Err(error) = &result
+            && matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+        {
+            response::refusal(&mut self.output, Refusal::TIMEOUT);
+            self.flush()?;
+        }
+        result
     }
 
     /// Reads some more; `false` at the end of what the client sends.
@@ -132,15 +168,7 @@ impl Connection {
             }
         };
         self.input.truncate(old + *result.as_ref().unwrap_or(&0));
-        match result {
-            Ok(length) => Ok(length > 0),
-            Err(error) if old > 0 && matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                response::refusal(&mut self.output, Refusal::TIMEOUT);
-                self.flush()?;
-                Err(error)
-            }
-            Err(error) => Err(error),
-        }
+        result.map(|length| length > 0)
     }
 
     fn flush(&mut self) -> io::Result<()> {

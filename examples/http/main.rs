@@ -18,11 +18,15 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use connection::Limits;
 use files::Site;
 use options::Options;
 use sinew::Runtime;
+use sinew::cancel::CancelToken;
 use sinew::net::{Server, TcpListener};
+use sinew::signal::{SIGINT, SIGTERM, Signals};
 
 const HELP: &str = "\
 An HTTP/1.1 server on green threads: answers / and serves a folder's files.
@@ -33,6 +37,9 @@ Usage: http [OPTIONS]
   --root FOLDER     serve the files below FOLDER; without it only / is answered
   --connections N   connections that are served at once; more wait (100000)
   --workers N       workers of the runtime (as many as the machine has processors, or SINEW_WORKERS)
+  --idle TIME       how long a client may be silent, or not take its answer (30s)
+  --request TIME    how long a request's head may take to come, from its first byte, and then its body (10s)
+  --drain TIME      how long requests in progress have to end after SIGINT or SIGTERM (10s)
   --help            print this
 ";
 
@@ -42,12 +49,21 @@ struct Args {
     root: Option<PathBuf>,
     workers: Option<usize>,
     connections: usize,
+    limits: Limits,
+    drain: Duration,
 }
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
     fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
-        let mut parsed = Args { addr: "127.0.0.1:8080".to_owned(), root: None, workers: None, connections: 100_000 };
+        let mut parsed = Args {
+            addr: "127.0.0.1:8080".to_owned(),
+            root: None,
+            workers: None,
+            connections: 100_000,
+            limits: Limits { idle: Duration::from_secs(30), request: Duration::from_secs(10) },
+            drain: Duration::from_secs(10),
+        };
         let mut options = Options::new(args);
         while let Some(name) = options.next()? {
             match name.as_str() {
@@ -55,6 +71,9 @@ impl Args {
                 "--root" => parsed.root = Some(options.value()?.into()),
                 "--connections" => parsed.connections = options.number(1, 100_000_000)?,
                 "--workers" => parsed.workers = Some(options.number(1, 1024)?),
+                "--idle" => parsed.limits.idle = options.duration()?,
+                "--request" => parsed.limits.request = options.duration()?,
+                "--drain" => parsed.drain = options.duration()?,
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("{name:?} is no option of this program")),
             }
@@ -97,13 +116,29 @@ fn serve(args: &Args) -> io::Result<()> {
     };
     runtime.run(|| {
         let listener = TcpListener::bind(&args.addr).map_err(explain(format!("cannot listen on {}", args.addr)))?;
+        let signals = Signals::new([SIGINT, SIGTERM])?;
         println!("listening on http://{}", listener.local_addr()?);
         io::stdout().flush()?;
-        let served = Server::new(listener)
+        let stop = CancelToken::new();
+        let server = Server::new(listener)
             .max_connections(args.connections)
-            .on_error(|error| eprintln!("http: accepting: {error}"))
-            .serve(|stream, _| connection::serve(stream, &site))?;
-        println!("served {} connections", served.connections);
+            .until(&stop)
+            .drain_timeout(args.drain)
+            .on_error(|error| eprintln!("http: accepting: {error}"));
+        sinew::spawn({
+            let stop = stop.clone();
+            move || {
+                for _ in signals {
+                    if stop.is_cancelled() {
+                        // Whoever asks twice does not want to wait.
+                        std::process::exit(1);
+                    }
+                    stop.cancel();
+                }
+            }
+        });
+        let served = server.serve(|stream, _| connection::serve(stream, &site, &args.limits, &stop))?;
+        println!("served {} connections, {} of them cut off", served.connections, served.cancelled);
         Ok(())
     })
 }
