@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 fn echo(arguments: &[&str]) -> Output {
     Command::new(example_binary::path("echo")).args(arguments).stdin(Stdio::null()).output().expect("echo starts")
@@ -36,10 +37,42 @@ fn a_small_run_holds_all_connections_and_prints_the_table() {
     assert_eq!(row(&table, "wrong bytes"), "0");
     assert_eq!(row(&table, "lost connections"), "0");
     let measured = ["messages a second", "latency p50", "latency p99", "latency p99.9", "switches", "steals"];
-    for name in measured.iter().chain(&["resident memory a connection"]) {
+    for name in measured.iter().chain(&["latency max", "memory a connection", "kernel memory a connection"]) {
         row(&table, name);
     }
     assert!(stderr(&output).contains("200 of 200 connections are held"), "{}", stderr(&output));
+}
+
+#[test]
+fn messages_at_fixed_times_take_the_time_that_was_asked_for() {
+    let start = Instant::now();
+    let output = echo(&["--connections", "20", "--every", "100ms", "--seconds", "1"]);
+    assert!(output.status.success(), "{}\n{}", output.status, stderr(&output));
+    assert_eq!(row(&stdout(&output), "messages"), "200");
+    assert!(start.elapsed() >= Duration::from_millis(900), "the last is due after 900 ms");
+}
+
+#[test]
+fn a_signal_ends_the_server() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let mut server = Command::new(example_binary::path("echo"))
+            .args(["--server-only", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("echo starts");
+        let mut output = BufReader::new(server.stdout.take().expect("standard output is piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("the server says where it listens");
+        let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
+        let client = echo(&["--client-only", address, "--connections", "5", "--messages", "2"]);
+        assert!(client.status.success(), "{}", stderr(&client));
+        // SAFETY: the process is a child that was not waited for, so its id is its own.
+        assert_eq!(unsafe { libc::kill(server.id() as i32, signal) }, 0);
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).expect("the output is UTF-8");
+        assert_eq!(rest, "served 5 connections, 0 of them cut off\n");
+        assert!(server.wait().expect("the server ends").success());
+    }
 }
 
 #[test]
@@ -130,7 +163,10 @@ fn connections_that_are_refused_are_lost() {
 
 #[test]
 fn a_wrong_command_line_is_explained_with_code_2() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 9] = [
+        (&["--seconds", "5"], "goes with --every"),
+        (&["--every", "soon"], "--every needs a time"),
+        (&["--driven"], "goes with --client-only"),
         (&["--conections", "5"], "--conections"),
         (&["--connections", "0"], "--connections needs a number from 1"),
         (&["--messages"], "--messages needs a value"),
@@ -150,7 +186,9 @@ fn help_names_every_option() {
     let output = echo(&["--help"]);
     assert!(output.status.success());
     let help = stdout(&output);
-    for option in ["connections", "messages", "size", "workers", "server-only", "client-only", "until-eof"] {
+    let options =
+        ["connections", "messages", "every", "seconds", "size", "workers", "server-only", "client-only", "until-eof"];
+    for option in options {
         assert!(help.contains(&format!("--{option}")), "{help}");
     }
 }
@@ -177,14 +215,26 @@ mod limits {
         let output = limited(320, &["--connections", "150", "--messages", "3"]);
         assert!(output.status.success(), "{}\n{}", output.status, stderr(&output));
         assert_eq!(row(&stdout(&output), "connections held at once"), "150");
-        assert!(stderr(&output).contains("the server runs in a second process"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("each side runs in a process of its own"), "{}", stderr(&output));
+    }
+
+    #[test]
+    fn a_limit_with_room_for_a_part_of_a_side_divides_each_side_among_processes() {
+        let output = limited(320, &["--connections", "500", "--every", "50ms", "--seconds", "1"]);
+        assert!(output.status.success(), "{}\n{}", output.status, stderr(&output));
+        assert!(stderr(&output).contains("each side runs in 3 processes"), "{}", stderr(&output));
+        let table = stdout(&output);
+        for (name, value) in [("connections held at once", "500"), ("messages", "10,000"), ("lost connections", "0")] {
+            assert_eq!(row(&table, name), value);
+        }
+        row(&table, "messages sent late");
     }
 
     #[test]
     fn a_limit_that_is_too_low_is_explained_with_code_2() {
         let output = limited(300, &["--connections", "5000"]);
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-        let words = ["need 10100 open files", "5100 in each of two", "may have 300", "--connections 200"];
+        let words = ["need 10100 open files", "5100 in each of two", "may have 300", "--connections 3200"];
         for word in words {
             assert!(stderr(&output).contains(word), "{word:?} not in: {}", stderr(&output));
         }

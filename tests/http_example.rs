@@ -1,133 +1,15 @@
-//! The `http` example: keep-alive, pipelining, files, what is refused, and loads by `curl` and `wrk`.
+//! The `http` example: keep-alive, pipelining, files, what is refused, its end, and loads by `curl` and `wrk`.
 
 mod example_binary;
+mod http_server;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::io::Write;
+use std::net::Shutdown;
+use std::path::Path;
+use std::process::Command;
 
-/// A server with a folder of its own, both of which end with the value.
-struct Server {
-    process: Child,
-    address: String,
-    folder: PathBuf,
-}
-
-impl Server {
-    fn start() -> Server {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("sinew-http-{}-{number}", std::process::id()));
-        let root = folder.join("root");
-        fs::create_dir_all(root.join("sub dir")).expect("the folder can be made");
-        let write = |path: &str, text: &[u8]| fs::write(folder.join(path), text).expect("the file can be written");
-        write("secret.txt", b"secret");
-        write("root/hello.txt", b"hello, file\n");
-        write("root/empty.txt", b"");
-        write("root/big.bin", &big());
-        write("root/sub dir/index.html", b"<p>index</p>");
-        write("root/sub dir/\u{e9}.txt", b"accent");
-        #[cfg(unix)]
-        for (link, target) in [("out.txt", "../secret.txt"), ("out", ".."), ("in.txt", "hello.txt"), ("dead", "none")] {
-            std::os::unix::fs::symlink(target, root.join(link)).expect("the link can be made");
-        }
-        let mut process = Command::new(example_binary::path("http"))
-            .args(["--addr", "127.0.0.1:0", "--root"])
-            .arg(&root)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("http starts");
-        let mut line = String::new();
-        let output = process.stdout.take().expect("standard output is piped");
-        BufReader::new(output).read_line(&mut line).expect("the server says where it listens");
-        let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line:?}")).to_owned();
-        Server { process, address, folder }
-    }
-
-    fn connect(&self) -> Client {
-        let stream = TcpStream::connect(&self.address).expect("the server accepts");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("the timeout can be set");
-        Client(BufReader::new(stream))
-    }
-
-    /// Sends a request on a connection of its own, for one answer.
-    fn ask(&self, request: &str) -> Answer {
-        let mut client = self.connect();
-        client.send(request);
-        client.answer(request.starts_with("HEAD"))
-    }
-
-    fn get(&self, target: &str) -> Answer {
-        self.ask(&format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"))
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// A file longer than a socket's buffers.
-fn big() -> Vec<u8> {
-    (0..3_000_000u32).map(|index| (index % 251) as u8).collect()
-}
-
-struct Client(BufReader<TcpStream>);
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Client {
-    fn send(&mut self, bytes: &str) {
-        self.0.get_mut().write_all(bytes.as_bytes()).expect("the server reads");
-    }
-
-    fn answer(&mut self, is_head: bool) -> Answer {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert_ne!(self.0.read_line(&mut head).expect("an answer comes"), 0, "the connection ended in {head:?}");
-        }
-        let mut answer = Answer { status: 0, head, body: Vec::new() };
-        answer.status = answer.head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("there is a status");
-        if !is_head && answer.status != 100 {
-            answer.body = vec![0; answer.field("Content-Length").expect("a length is given").parse().unwrap()];
-            self.0.read_exact(&mut answer.body).expect("the whole body comes");
-        }
-        answer
-    }
-
-    /// Waits until the server ends the connection, with nothing left in it.
-    fn assert_ended(&mut self) {
-        let mut rest = Vec::new();
-        self.0.read_to_end(&mut rest).expect("the connection ends without a reset");
-        assert_eq!(String::from_utf8_lossy(&rest), "");
-    }
-}
-
-impl Answer {
-    fn field(&self, name: &str) -> Option<&str> {
-        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
-        fields.find(|field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1)
-    }
-
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).expect("the body is text")
-    }
-}
+use http_server::{Server, big};
 
 #[test]
 fn the_top_is_answered_and_files_are_served() {
@@ -303,6 +185,40 @@ fn a_client_that_goes_away_in_the_middle_hurts_no_one_else() {
         server.connect().send(request);
     }
     assert_eq!(server.get("/hello.txt").status, 200);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_idle_connections_at_once_and_lets_a_request_in_progress_finish() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let mut server = Server::start_with(&["--drain", "3600s", "--idle", "3600s", "--request", "3600s"]);
+        let (mut silent, mut kept, mut begun) = (server.connect(), server.connect(), server.connect());
+        kept.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+        assert_eq!(kept.answer(false).status, 200);
+        begun.send(
+            "GET /hello.txt HTTP/1.1\r\n\
+                    Host: test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+        );
+        assert_eq!(begun.answer(false).status, 100, "the request has reached the server");
+        server.signal(signal);
+        silent.assert_ended();
+        kept.assert_ended();
+        assert_eq!(begun.answer(false).text(), "hello, file\n");
+        begun.send("12345");
+        begun.assert_ended();
+        assert_eq!(server.ended(), "served 3 connections, 0 of them cut off\n");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_request_that_is_not_finished_in_the_time_to_drain_is_cut_off() {
+    let mut server = Server::start_with(&["--drain", "1ms"]);
+    let mut begun = server.connect();
+    begun.send("GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(begun.answer(false).status, 100);
+    server.signal(libc::SIGTERM);
+    assert_eq!(server.ended(), "served 1 connections, 1 of them cut off\n");
 }
 
 /// Runs a program that may not be installed; `None` and a line that says so if it is not.

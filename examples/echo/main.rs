@@ -16,6 +16,7 @@ mod memory;
 #[path = "../common/options.rs"]
 mod options;
 mod pattern;
+mod processors;
 mod progress;
 mod report;
 mod server;

@@ -7,9 +7,11 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::str::FromStr;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::args::Args;
+use crate::processors::Processors;
 use crate::report::{Counts, Figures, Latencies, Memory};
 use crate::server::{Server, loopback};
 use crate::thousands::thousands;
@@ -22,9 +24,13 @@ pub(crate) const LISTENING: &str = "listening on ";
 pub(crate) fn run(args: &Args, parts: usize) -> io::Result<(Figures, Counts)> {
     let share = |part: usize| args.connections * (part + 1) / parts - args.connections * part / parts;
     let workers = limits::workers(args, 2 * parts);
+    let (processors, count) = (Processors::allowed(), available_parallelism().map_or(1, usize::from));
+    // Where the pairs do not come out even, the system balances better.
+    let settle = |part: usize| _ = parts.is_multiple_of(count).then(|| processors.stay_on(part % count));
     let base = Memory { user: None, kernel: memory::kernel() };
     let mut servers = Vec::new();
     for part in 0..parts {
+        settle(part);
         let addresses = join(&loopback(share(part)));
         let mut server =
             Process::start(args, share(part), workers, &["--until-eof", "--server-only", addresses.as_str()])?;
@@ -36,6 +42,7 @@ pub(crate) fn run(args: &Args, parts: usize) -> io::Result<(Figures, Counts)> {
 
     let mut clients = Vec::new();
     for (part, server) in servers.iter().enumerate() {
+        settle(part);
         let (messages, every) =
             (args.messages.to_string(), args.every.map(|every| format!("{}s", every.as_secs_f64())));
         let mut options = vec!["--driven", "--client-only", server.1.as_str(), "--messages", messages.as_str()];
@@ -44,6 +51,7 @@ pub(crate) fn run(args: &Args, parts: usize) -> io::Result<(Figures, Counts)> {
         }
         clients.push(Process::start(args, share(part), workers, &options)?);
     }
+    processors.roam();
     let held = clients.iter_mut().map(Process::line).collect::<io::Result<Vec<_>>>()?;
     let mut grown = Memory { user: servers_user(), kernel: memory::kernel() }.since(before);
     let theirs = held.iter().map(|line| value::<u64>(line, "user")).sum::<Option<u64>>();

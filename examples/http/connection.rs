@@ -1,19 +1,30 @@
 //! One connection: requests are read, answered in order, and answers of pipelined requests are written together.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use sinew::cancel::CancelToken;
 use sinew::io::ShutdownWrite;
 use sinew::net::TcpStream;
-use sinew::time::timeout;
+use sinew::time::{timeout, timeout_at};
 
 use super::files::{Answer, Site};
 use super::input::Input;
 use super::request::{Head, Next, Refusal};
 use super::response;
 
-/// How long a client may be silent, or not take what it asked for.
-pub(crate) const IDLE: Duration = Duration::from_secs(30);
+/// How long clients may take.
+pub(crate) struct Limits {
+    /// How long a client may be silent, or not take what it asked for.
+    pub(crate) idle: Duration,
+    /// How long a request's head may take to come, from its first byte on, and then its body. A limit on each silence alone
+    /// would let a client that sends a byte now and then hold its connection for hours.
+    pub(crate) request: Duration,
+}
+
+impl Limits {
+    pub(crate) const DEFAULT: Limits = Limits { idle: Duration::from_secs(30), request: Duration::from_secs(10) };
+}
 
 /// Answers are held back until this much is gathered, as long as more requests have already come.
 pub(crate) const GATHER: usize = 64 * 1024;
@@ -23,34 +34,46 @@ const LINGER_BYTES: u64 = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves the connection until either side ends it. A client that goes away is no one's error.
-pub(crate) fn serve(stream: TcpStream, site: &Site) {
-    let _ = set_up(&stream).and_then(|()| converse(stream, site));
+pub(crate) fn serve(stream: TcpStream, site: &Site, limits: &Limits, stop: &CancelToken) {
+    let _ = set_up(&stream, limits).and_then(|()| converse(stream, site, limits, stop));
 }
 
-fn set_up(stream: &TcpStream) -> io::Result<()> {
+fn set_up(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(IDLE))?;
-    stream.set_write_timeout(Some(IDLE))
+    stream.set_read_timeout(Some(limits.idle))?;
+    stream.set_write_timeout(Some(limits.idle))
 }
 
 /// Serves whoever is at the other end of a stream, of whatever kind that is.
-pub(crate) fn converse(stream: impl Read + Write + ShutdownWrite, site: &Site) -> io::Result<()> {
-    Connection { stream, input: Input::default(), output: Vec::new() }.run(site)
+pub(crate) fn converse(
+    stream: impl Read + Write + ShutdownWrite,
+    site: &Site,
+    limits: &Limits,
+    stop: &CancelToken,
+) -> io::Result<()> {
+    Connection { stream, limits, stop, input: Input::default(), begun: None, output: Vec::new() }.run(site)
 }
 
-struct Connection<S> {
+struct Connection<'a, S> {
     stream: S,
+    limits: &'a Limits,
+    /// Cancelled when no more requests are to be awaited.
+    stop: &'a CancelToken,
     input: Input,
+    /// When the head that is being read began to come.
+    begun: Option<Instant>,
     /// Answers not yet written.
     output: Vec<u8>,
 }
 
-impl<S: Read + Write + ShutdownWrite> Connection<S> {
+impl<S: Read + Write + ShutdownWrite> Connection<'_, S> {
     fn run(mut self, site: &Site) -> io::Result<()> {
         loop {
             match Head::parse(self.input.bytes()) {
-                Ok(Next::Request(head)) => {
+                Ok(Next::Request(mut head)) => {
                     self.input.consume(head.length);
+                    self.begun = None;
+                    head.keep_alive &= !self.stop.is_cancelled();
                     let keep_alive = head.keep_alive;
                     self.answer(site, &head)?;
                     self.skip_body(&head)?;
@@ -64,7 +87,7 @@ impl<S: Read + Write + ShutdownWrite> Connection<S> {
                 }
                 Ok(Next::Incomplete) => {
                     self.flush()?;
-                    if !self.fill()? {
+                    if !self.fill_head()? {
                         return Ok(());
                     }
                 }
@@ -106,6 +129,7 @@ impl<S: Read + Write + ShutdownWrite> Connection<S> {
     /// Reads past the request's body. No answer here depends on one.
     fn skip_body(&mut self, head: &Head) -> io::Result<()> {
         let mut left = head.body;
+        let deadline = Instant::now() + self.limits.request;
         loop {
             let here = left.min(self.input.bytes().len());
             self.input.consume(here);
@@ -114,10 +138,29 @@ impl<S: Read + Write + ShutdownWrite> Connection<S> {
                 return Ok(());
             }
             self.flush()?;
-            if !self.fill()? {
+            if !timeout_at(deadline, || self.fill())?? {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
         }
+    }
+
+    /// Reads some more of a head; `false` at the end of what the client sends, or when the server stops before a byte of the
+    /// next request has come.
+    fn fill_head(&mut self) -> io::Result<bool> {
+        if self.input.bytes().is_empty() {
+            let stop = self.stop;
+            return stop.run_until_cancelled(|| self.fill()).unwrap_or(Ok(false));
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let filled = timeout_at(begun + self.limits.request, || self.fill());
+        let result = filled.unwrap_or_else(|elapsed| Err(elapsed.into()));
+        if let Err(error) = &result
+            && matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+        {
+            response::refusal(&mut self.output, Refusal::TIMEOUT);
+            self.flush()?;
+        }
+        result
     }
 
     /// Reads some more; `false` at the end of what the client sends.
@@ -129,14 +172,7 @@ impl<S: Read + Write + ShutdownWrite> Connection<S> {
                     return Ok(length > 0);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let is_timeout = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-                    if is_timeout && !self.input.bytes().is_empty() {
-                        response::refusal(&mut self.output, Refusal::TIMEOUT);
-                        self.flush()?;
-                    }
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             }
         }
     }

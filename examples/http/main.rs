@@ -13,13 +13,17 @@ mod input;
 mod options;
 mod request;
 mod response;
+#[path = "../common/stop.rs"]
+mod stop;
 mod target;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use connection::Limits;
 use files::Site;
 use options::Options;
 use sinew::Runtime;
@@ -34,6 +38,9 @@ Usage: http [OPTIONS]
   --root FOLDER     serve the files below FOLDER; without it only / is answered
   --connections N   connections that are served at once; more wait (100000)
   --workers N       workers of the runtime (as many as the machine has processors, or SINEW_WORKERS)
+  --idle TIME       how long a client may be silent, or not take its answer (30s)
+  --request TIME    how long a request's head may take to come, from its first byte, and then its body (10s)
+  --drain TIME      how long requests in progress have to end after SIGINT or SIGTERM (10s)
   --help            print this
 ";
 
@@ -43,12 +50,21 @@ struct Args {
     root: Option<PathBuf>,
     workers: Option<usize>,
     connections: usize,
+    limits: Limits,
+    drain: Duration,
 }
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
     fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
-        let mut parsed = Args { addr: "127.0.0.1:8080".to_owned(), root: None, workers: None, connections: 100_000 };
+        let mut parsed = Args {
+            addr: "127.0.0.1:8080".to_owned(),
+            root: None,
+            workers: None,
+            connections: 100_000,
+            limits: Limits::DEFAULT,
+            drain: Duration::from_secs(10),
+        };
         let mut options = Options::new(args);
         while let Some(name) = options.next()? {
             match name.as_str() {
@@ -56,6 +72,9 @@ impl Args {
                 "--root" => parsed.root = Some(options.value()?.into()),
                 "--connections" => parsed.connections = options.number(1, 100_000_000)?,
                 "--workers" => parsed.workers = Some(options.number(1, 1024)?),
+                "--idle" => parsed.limits.idle = options.duration()?,
+                "--request" => parsed.limits.request = options.duration()?,
+                "--drain" => parsed.drain = options.duration()?,
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("{name:?} is no option of this program")),
             }
@@ -98,13 +117,16 @@ fn serve(args: &Args) -> io::Result<()> {
     };
     runtime.run(|| {
         let listener = TcpListener::bind(&args.addr).map_err(explain(format!("cannot listen on {}", args.addr)))?;
+        let stop = stop::on_ctrl_c()?;
         println!("listening on http://{}", listener.local_addr()?);
         io::stdout().flush()?;
-        let served = Server::new(listener)
+        let server = Server::new(listener)
             .max_connections(args.connections)
-            .on_error(|error| eprintln!("http: accepting: {error}"))
-            .serve(|stream, _| connection::serve(stream, &site))?;
-        println!("served {} connections", served.connections);
+            .until(&stop)
+            .drain_timeout(args.drain)
+            .on_error(|error| eprintln!("http: accepting: {error}"));
+        let served = server.serve(|stream, _| connection::serve(stream, &site, &args.limits, &stop))?;
+        println!("served {} connections, {} of them cut off", served.connections, served.cancelled);
         Ok(())
     })
 }

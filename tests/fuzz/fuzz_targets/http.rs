@@ -20,9 +20,11 @@ mod target;
 
 use std::sync::LazyLock;
 
+use connection::Limits;
 use files::Site;
 use libfuzzer_sys::fuzz_target;
 use request::{Head, Next};
+use sinew::cancel::CancelToken;
 use sinew_fuzz::{Pieces, split};
 
 /// This package's own folder, of which some names are likely to be guessed.
@@ -31,7 +33,7 @@ static SITE: LazyLock<Site> =
 
 fn converse(sizes: &[u8], requests: &[u8]) -> Vec<u8> {
     let mut stream = Pieces::new(sizes, requests);
-    let _ = connection::converse(&mut stream, &SITE);
+    let _ = connection::converse(&mut stream, &SITE, &Limits::DEFAULT, &CancelToken::new());
     stream.output
 }
 

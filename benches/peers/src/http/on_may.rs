@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use may::net::{TcpListener, TcpStream};
 
-use super::connection::{GATHER, IDLE};
+use super::connection::{GATHER, Limits};
 use super::files::{Answer, Site};
 use super::input::Input;
 use super::request::{Head, Next};
@@ -41,8 +41,8 @@ struct Connection {
 impl Connection {
     fn run(mut self, site: &Site) -> io::Result<()> {
         self.stream.set_nodelay(true)?;
-        self.stream.set_read_timeout(Some(IDLE))?;
-        self.stream.set_write_timeout(Some(IDLE))?;
+        self.stream.set_read_timeout(Some(Limits::DEFAULT.idle))?;
+        self.stream.set_write_timeout(Some(Limits::DEFAULT.idle))?;
         loop {
             match Head::parse(self.input.bytes()) {
                 Ok(Next::Request(head)) => {

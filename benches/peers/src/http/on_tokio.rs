@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::connection::{GATHER, IDLE};
+use super::connection::{GATHER, Limits};
 use super::files::{Answer, Site};
 use super::input::Input;
 use super::request::{Head, Next};
@@ -106,5 +106,5 @@ impl Connection {
 }
 
 async fn within<T>(call: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(IDLE, call).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+    timeout(Limits::DEFAULT.idle, call).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
 }
