@@ -1,4 +1,4 @@
-//! Files by the ring: opening, asking about, reading, writing and syncing them, without an OS thread of ours that waits.
+//! Files by the ring: opening, reading, writing and syncing them, without an OS thread of ours that waits.
 //!
 //! Each function gives none where there is no ring, or where the kernel says that it cannot do this operation so; the caller then
 //! has it done in another way, and none of it has been done yet. They wait as every operation does, and can be cancelled; but
