@@ -19,13 +19,23 @@ pub(crate) fn install(signal: libc::c_int, handler: Handler) -> io::Result<libc:
     replace(signal, Some(&action))
 }
 
-/// Has the handler of `signal`, if there is one, run on the alternate stack where the thread has one.
+/// Has the handler of `signal`, if there is one, run on the alternate stack where the thread has one, and other signals wait
+/// until it returns. An alternate stack that std has made is 8 KiB in size, and each of several handlers within each other would
+/// have a frame there, of 3 KiB and more on some processors.
 pub(crate) fn use_alt_stack(signal: libc::c_int) -> io::Result<()> {
     let mut action = current(signal)?;
     if matches!(action.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN) || action.sa_flags & libc::SA_ONSTACK != 0 {
         return Ok(());
     }
     action.sa_flags |= libc::SA_ONSTACK;
+    // SAFETY: the sets are this action's, and the numbers signals. A fault that is held back ends the process without a word, so those
+    // are not.
+    unsafe {
+        libc::sigfillset(&raw mut action.sa_mask);
+        for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT] {
+            libc::sigdelset(&raw mut action.sa_mask, fault);
+        }
+    }
     replace(signal, Some(&action)).map(drop)
 }
 
