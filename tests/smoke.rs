@@ -32,20 +32,35 @@ fn a_parked_thread_is_cancelled() {
 }
 
 #[test]
-fn sleepers_wake_in_order() {
+fn sleepers_sleep_for_as_long_as_they_ask() {
     let start = Instant::now();
-    let sleepers: Vec<_> = [30, 10, 20]
-        .map(|ms| {
+    let sleepers = [30, 10, 20].map(|ms| {
+        let time = Duration::from_millis(ms);
+        sinew::spawn(move || {
+            sinew::sleep(time);
+            start.elapsed() >= time
+        })
+    });
+    assert!(sleepers.into_iter().all(|sleeper| sleeper.join().unwrap()));
+}
+
+#[test]
+fn sleepers_wake_in_order() {
+    // The clock stands still until all of them sleep.
+    let runtime = Runtime::builder().workers(1).start_paused(true).build().unwrap();
+    let woken = runtime.run(|| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let sleepers = [30, 10, 20].map(|ms| {
+            let sender = sender.clone();
             sinew::spawn(move || {
                 sinew::sleep(Duration::from_millis(ms));
-                start.elapsed()
+                sender.send(ms).unwrap();
             })
-        })
-        .into_iter()
-        .collect();
-    let woken: Vec<_> = sleepers.into_iter().map(|sleeper| sleeper.join().unwrap()).collect();
-    assert!(woken[0] >= Duration::from_millis(30));
-    assert!(woken[1] < woken[2] && woken[2] < woken[0]);
+        });
+        sleepers.into_iter().for_each(|sleeper| sleeper.join().unwrap());
+        receiver.try_iter().collect::<Vec<_>>()
+    });
+    assert_eq!(woken, [10, 20, 30]);
 }
 
 #[test]
