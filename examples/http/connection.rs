@@ -129,7 +129,7 @@ impl<S: Read + Write + ShutdownWrite> Connection<'_, S> {
     /// Reads past the request's body. No answer here depends on one.
     fn skip_body(&mut self, head: &Head) -> io::Result<()> {
         let mut left = head.body;
-        let deadline = Instant::now() + self.limits.request;
+        let mut deadline = None;
         loop {
             let here = left.min(self.input.bytes().len());
             self.input.consume(here);
@@ -138,6 +138,7 @@ impl<S: Read + Write + ShutdownWrite> Connection<'_, S> {
                 return Ok(());
             }
             self.flush()?;
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.limits.request);
             if !timeout_at(deadline, || self.fill())?? {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
