@@ -1,6 +1,7 @@
 //! This program as a server that the runner starts and kills: `--host WORK LIBRARY WORKERS [hog]`. It prints one line when it
 //! is ready, the address or a word, and serves until its standard input ends.
 
+pub mod on_bare;
 mod on_may;
 mod on_sinew;
 mod on_std;
@@ -27,6 +28,9 @@ fn echo<const BUFFER: usize>(library: &str, workers: usize, hog: bool) -> Result
         "tokio-multi" => Box::new(move || on_tokio::echo::<BUFFER>(workers, hog)),
         "may" => Box::new(move || on_may::echo::<BUFFER>(workers, hog)),
         "std" => Box::new(on_std::echo::<BUFFER>),
+        "bare" => Box::new(on_bare::serve::<on_bare::Echo<BUFFER>>),
+        #[cfg(feature = "io-uring")]
+        "bare-uring" => Box::new(on_bare::echo_by_ring::<BUFFER>),
         _ => return Err(format!("no echo server on {library}")),
     })
 }
@@ -46,9 +50,11 @@ pub fn main(words: &[&str]) -> Result<(), String> {
         ("udp", "tokio-current") => Box::new(move || on_tokio::udp(0)),
         ("udp", "tokio-multi") => Box::new(move || on_tokio::udp(workers)),
         ("udp", "std") => Box::new(on_std::udp),
+        ("udp", "bare") => Box::new(on_bare::udp),
         ("http", "sinew") => Box::new(move || http::on_sinew(workers)),
         ("http", "tokio-current") => Box::new(|| http::on_tokio(Flavour::Current)),
         ("http", "tokio-multi") => Box::new(move || http::on_tokio(Flavour::Multi(workers))),
+        ("http", "bare") => Box::new(http::on_bare),
         ("http", "may") => Box::new(move || http::on_may(workers)),
         ("accept", "sinew") => Box::new(move || on_sinew::accept(workers)),
         ("accept", "tokio-current") => Box::new(|| on_tokio::accept(Flavour::Current)),

@@ -11,6 +11,7 @@ mod date;
 mod files;
 #[path = "../../../../examples/http/input.rs"]
 mod input;
+mod on_bare;
 mod on_may;
 mod on_sinew;
 mod on_tokio;
@@ -21,6 +22,7 @@ mod response;
 #[path = "../../../../examples/http/target.rs"]
 mod target;
 
+pub use on_bare::serve as on_bare;
 pub use on_may::serve as on_may;
 pub use on_sinew::serve as on_sinew;
 pub use on_tokio::serve as on_tokio;

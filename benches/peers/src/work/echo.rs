@@ -2,7 +2,8 @@
 //! of the time is the kernel's, so the server's own time in user mode is shown for each message too.
 //!
 //! All servers stand side by side with their connections open, and a run drives one of them for 200 ms: on a shared machine whose
-//! speed drifts by a quarter within seconds, runs of seconds one after another cannot tell 3 %.
+//! speed drifts by a quarter within seconds, runs of seconds one after another cannot tell 3 %. The bare loops have neither threads
+//! nor tasks: what they take is the kernel's.
 
 use std::process::Command;
 
@@ -107,6 +108,8 @@ pub fn row() -> Row {
     .entry(load.host("may/1", "may"))
     .entry(load.go(&["echo", "plain"]))
     .entry(load.host("std", "std"))
+    .entry(load.host("bare", "bare"))
+    .entry(load.host("bare/uring", "bare-uring"))
     .entry(load.entry("python/asyncio", || python("echo.py", "asyncio")))
     .goal(at_least_times("sinew/1", 0.97, "tokio"))
     .goal(at_least_times("sinew/1", 1.1, "may"))
@@ -133,6 +136,8 @@ pub fn ten_thousand() -> Row {
     .entry(load.host("tokio/current", "tokio-current"))
     .entry(load.host("tokio/multi1", "tokio-multi"))
     .entry(load.go(&["echo", "plain"]))
+    .entry(load.host("bare", "bare"))
+    .entry(load.host("bare/uring", "bare-uring"))
     .goal(at_least_times("sinew/1", 0.97, "tokio"))
     .goal(at_most_times(("sinew/1", "p99-us"), NO_WORSE, ("tokio", "p99-us")))
     .goal(at_most_times(("sinew/1", "user-ns"), 0.8, ("tokio", "user-ns")))

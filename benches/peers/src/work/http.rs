@@ -2,7 +2,7 @@
 //! thread on one processor; the server has one worker and the other processor. The servers in Rust share the `http` example's parser,
 //! answers and buffers ([`crate::http`]); Go's is net/http. Each read that waits may do so for 30 s, and each write: sinew's and may's
 //! by the socket's timeouts, tokio's by `tokio::time::timeout`, Go's by the server's `ReadTimeout`, `IdleTimeout` and
-//! `WriteTimeout`. wrk connects anew in each run, which costs less than a hundredth of it.
+//! `WriteTimeout`; a bare loop over epoll, which has no such limits, shows what is the kernel's and the handler's. wrk connects anew in each run, which costs less than a hundredth of it.
 
 use std::path::Path;
 use std::process::Command;
@@ -82,6 +82,7 @@ fn rows(name: &'static str, title: &'static str, load: Load) -> Row {
         .entry(entry("tokio/multi1", load, || Ok(host("tokio-multi"))))
         .entry(entry("may/1", load, || Ok(host("may"))))
         .entry(entry("go/1", load, || go("http", 1)))
+        .entry(entry("bare", load, || Ok(host("bare"))))
         .goal(below_figure(("sinew/1", "user-ns"), ("tokio", "user-ns")))
 }
 

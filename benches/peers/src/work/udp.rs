@@ -17,5 +17,6 @@ pub fn row() -> Row {
     .entry(load.host("tokio/multi1", "tokio-multi"))
     .entry(load.host("std", "std"))
     .entry(load.go(&["udp"]))
+    .entry(load.host("bare", "bare"))
     .goal(at_least_times("sinew/1", 1.1, "tokio"))
 }
