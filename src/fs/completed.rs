@@ -25,7 +25,7 @@ use std::{
     path::Path,
 };
 
-use super::operate::Transfer;
+use super::transfer::Transfer;
 use crate::{
     runtime::{event::Here, readiness::Direction, uring::files},
     sys::{socket, uring as sys},

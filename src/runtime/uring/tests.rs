@@ -325,6 +325,29 @@ fn files_are_opened_written_synced_and_read() {
 }
 
 #[test]
+fn a_file_is_read_and_written_in_parts_that_let_others_run() {
+    on_ring(|| {
+        let path = std::env::temp_dir().join(format!("sinew-uring-parts-{}", std::process::id()));
+        let long = vec![1; 3 << 20];
+        let options = || {
+            let mut options = crate::fs::OpenOptions::new();
+            // Past the page cache it goes by the ring at once; not on every file system.
+            std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_DIRECT);
+            options
+        };
+        std::fs::write(&path, &long).unwrap();
+        if let Ok(mut file) = options().read(true).open(&path) {
+            let mut room = vec![0; long.len() + 4096];
+            let start = room.as_ptr().align_offset(4096);
+            assert_eq!(file.read(&mut room[start..][..long.len()]).unwrap(), 1 << 20);
+            file.read_exact(&mut room[start + (1 << 20)..][..2 << 20]).unwrap();
+            assert!(room[start..][..long.len()] == long);
+        }
+        std::fs::remove_file(&path).unwrap();
+    });
+}
+
+#[test]
 fn a_file_operation_that_is_cancelled_gives_its_memory_back_first() {
     on_ring(|| {
         // From a pipe nobody writes to, the kernel waits with an OS thread of its own: a read that can be called off.
