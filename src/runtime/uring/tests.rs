@@ -6,7 +6,7 @@
 use super::files;
 use crate::{
     Runtime, cancel,
-    net::{TcpListener, TcpStream, unix::UnixStream},
+    net::{TcpListener, TcpStream, UdpSocket, unix::UnixStream},
     runtime::{IoDriver, event::Here},
     thread::{self, sleep, spawn_local, yield_now},
     time::timeout,
@@ -344,6 +344,26 @@ fn a_file_is_read_and_written_in_parts_that_let_others_run() {
             assert!(room[start..][..long.len()] == long);
         }
         std::fs::remove_file(&path).unwrap();
+    });
+}
+
+#[test]
+fn a_poll_that_finds_no_events_leaves_none_behind() {
+    on_ring(|| {
+        let (here, _) = Here::with_ring().unwrap();
+        // These wait by readiness: as many as one poll takes.
+        let sockets: Vec<_> = (0..64).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        let addresses: Vec<_> = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
+        let waiting: Vec<_> =
+            sockets.into_iter().map(|socket| spawn_local(move || socket.recv(&mut [0; 8]).unwrap())).collect();
+        sleep(WAIT);
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for address in addresses {
+            sender.send_to(b"word", address).unwrap();
+        }
+        waiting.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), 4));
+        sleep(WAIT);
+        assert!(!here.reactor().has_more());
     });
 }
 
