@@ -153,6 +153,7 @@ fn a_file_is_read_written_and_sought_as_stds() {
         assert_eq!((&one, &two[..2]), (b"0", &b"12"[..]));
         assert_eq!(file.write_vectored(&[IoSlice::new(b"x"), IoSlice::new(b"yz")]).unwrap(), 3);
         assert_eq!(file.read_vectored(&mut []).unwrap(), 0);
+        assert_eq!(file.read_vectored(&mut [IoSliceMut::new(&mut []), IoSliceMut::new(&mut [])]).unwrap(), 0);
         file.flush().unwrap();
         file.sync_all().unwrap();
         file.sync_data().unwrap();
@@ -171,6 +172,19 @@ fn a_file_is_read_written_and_sought_as_stds() {
         assert!(format!("{file:?}").starts_with("File { fd: "));
         let std = theirs::File::from(file);
         assert!(File::from(std).metadata().unwrap().is_file());
+    });
+}
+
+#[test]
+fn an_empty_buffer_before_a_long_one_is_not_the_end() {
+    each_way(|| {
+        let folder = Folder::new();
+        let path = folder.0.join("file");
+        let mut long = vec![1; 300 << 10];
+        let mut file = File::create(&path).unwrap();
+        assert_ne!(file.write_vectored(&[IoSlice::new(&[]), IoSlice::new(&long)]).unwrap(), 0);
+        let mut file = File::open(&path).unwrap();
+        assert_ne!(file.read_vectored(&mut [IoSliceMut::new(&mut []), IoSliceMut::new(&mut long)]).unwrap(), 0);
     });
 }
 

@@ -171,6 +171,19 @@ fn every_set_of_options_opens_as_stds() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn of_two_errors_stds_is_told() {
+    each_way(|| {
+        let mut theirs = theirs::OpenOptions::new();
+        let mut ours = OpenOptions::new();
+        theirs.write(true).create(true).custom_flags(libc::O_TMPFILE);
+        ours.write(true).create(true).custom_flags(libc::O_TMPFILE);
+        let errors = (ours.open("").unwrap_err(), theirs.open("").unwrap_err());
+        assert_eq!(errors.0.raw_os_error(), errors.1.raw_os_error());
+    });
+}
+
 /// Reads past the page cache; not on every file system.
 #[cfg(target_os = "linux")]
 #[test]

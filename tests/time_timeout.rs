@@ -4,10 +4,14 @@ mod harness;
 
 use harness::{LONG, OnDrop, assert_cancelled, on_every_crew, on_workers, spawn_started, waiting_bodies};
 use sinew::{
-    Cancelled, cancel, thread,
+    Cancelled, cancel,
+    fs::unix::FileExt,
+    net::unix::{UnixDatagram, UnixStream},
+    thread,
     time::{self, Instant, timeout},
 };
 use std::{
+    io::{Read, Write},
     panic::catch_unwind,
     sync::{
         Arc,
@@ -232,6 +236,43 @@ fn a_wait_for_a_lock_or_a_socket_is_ended() {
         .join()
         .unwrap();
         assert_eq!(*mutex.lock().unwrap(), 0, "a cancellation's unwind poisons nothing");
+    });
+}
+
+#[test]
+fn a_loop_of_reads_and_writes_that_never_wait_is_ended() {
+    on_workers(|| {
+        let (mut one, mut two) = UnixStream::pair().unwrap();
+        let (left, right) = UnixDatagram::pair().unwrap();
+        let (mut reader, mut writer) = sinew::io::pipe().unwrap();
+        let file = sinew::fs::File::open("Cargo.toml").unwrap();
+        let mut zeros = sinew::fs::File::open("/dev/zero").unwrap();
+        let mut byte = [0];
+        let mut loops: [(&str, &mut dyn FnMut()); 5] = [
+            ("a stream", &mut || {
+                one.write_all(&[1]).unwrap();
+                two.read_exact(&mut [0]).unwrap();
+            }),
+            ("datagrams", &mut || {
+                left.send(&[1]).unwrap();
+                right.recv(&mut [0]).unwrap();
+            }),
+            ("a pipe", &mut || {
+                writer.write_all(&[1]).unwrap();
+                reader.read_exact(&mut [0]).unwrap();
+            }),
+            ("a file", &mut || file.read_exact_at(&mut [0; 8], 0).unwrap()),
+            ("a device", &mut || zeros.read_exact(&mut byte).unwrap()),
+        ];
+        for (name, body) in &mut loops {
+            let start = Instant::now();
+            let result = time::timeout(SHORT, || {
+                while start.elapsed() < Duration::from_secs(60) {
+                    body();
+                }
+            });
+            assert!(result.is_err(), "{name}");
+        }
     });
 }
 

@@ -25,7 +25,7 @@ use std::{
     path::Path,
 };
 
-use super::operate::Transfer;
+use super::transfer::Transfer;
 use crate::{
     runtime::{event::Here, readiness::Direction, uring::files},
     sys::{socket, uring as sys},
@@ -112,7 +112,8 @@ impl Wish {
         let path = CString::new(path.as_os_str().as_bytes()).ok()?;
         match sys::kind_at(&path) {
             Ok(libc::S_IFREG | libc::S_IFDIR) => {}
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+            // Of no path and wrong flags, a ring tells the one and a call the other.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) && !path.is_empty() => {}
             _ => return None,
         }
         Some(files::open(&path, flags, self.mode)?.map(File::from))

@@ -272,7 +272,8 @@ impl Write for &File {
 }
 
 impl Seek for &File {
-    /// Done in place, except that the file's end is asked for elsewhere.
+    /// Done in place, except that the file's end is asked for elsewhere, and that where operations of a ring use the position, they
+    /// come to their end first.
     fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
         let _turn = self.transfers.turn();
         match pos {

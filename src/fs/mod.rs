@@ -39,6 +39,7 @@ mod folder;
 mod open_options;
 pub(crate) mod operate;
 mod paths;
+mod transfer;
 pub mod unix;
 
 pub use file::File;

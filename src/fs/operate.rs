@@ -16,10 +16,10 @@
 
 use std::{
     fs::{self, File},
-    io::{self, IoSlice, IoSliceMut, IsTerminal, Read, Seek, Write},
+    io::{self, IoSlice, IoSliceMut, IsTerminal, Seek},
     os::{
         fd::{AsFd, AsRawFd},
-        unix::fs::{FileExt, FileTypeExt, MetadataExt},
+        unix::fs::{FileTypeExt, MetadataExt},
     },
     path::Path,
     sync::{
@@ -28,6 +28,7 @@ use std::{
     },
 };
 
+use super::transfer::{Reads, Transfer, Writes};
 use crate::{
     cancel,
     runtime::{blocking::blocking, event::Here, readiness::Direction, source::Source},
@@ -52,12 +53,6 @@ const MOST_WAITING: usize = 256;
 
 /// A permit for each.
 static WAITING: Semaphore = Semaphore::new(MOST_WAITING);
-
-/// The most bytes that are copied in place, so that others get their turn.
-const MOST_IN_PLACE: usize = 256 << 10;
-
-/// What a pipe takes at once if it takes anything: `PIPE_BUF`.
-const PIPE: usize = 4096;
 
 /// Has an operation done, and waits for its end.
 pub(crate) fn call<T: Send>(operation: impl FnOnce() -> T + Send) -> T {
@@ -104,129 +99,6 @@ pub(super) fn sync(file: &File, data_only: bool) -> io::Result<()> {
         return done;
     }
     call(|| if data_only { file.sync_data() } else { file.sync_all() })
-}
-
-/// A read or write.
-pub(super) trait Transfer: Send {
-    const DIRECTION: Direction;
-
-    /// Where it is, if not at the file's position. Only a file has offsets that never waits for another process.
-    fn offset(&self) -> Option<u64>;
-
-    /// Has the kernel do it, at this offset; none if it cannot so, and nothing was done.
-    #[cfg(all(feature = "io-uring", target_os = "linux"))]
-    fn completed(&mut self, file: &File, offset: u64) -> Option<io::Result<usize>>;
-
-    /// Does what can be done without waiting for a disk or another process; `EAGAIN` if that is nothing.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn now(&mut self, file: &File) -> io::Result<usize>;
-
-    /// Does it as the descriptor's mode has it.
-    fn whole(&mut self, file: &File) -> io::Result<usize>;
-
-    /// Does what fits into a pipe that has room or data.
-    fn part(&mut self, file: &File) -> io::Result<usize>;
-}
-
-struct Reads<'a, 'b> {
-    bufs: &'a mut [IoSliceMut<'b>],
-    offset: Option<u64>,
-}
-
-struct Writes<'a, 'b> {
-    bufs: &'a [IoSlice<'b>],
-    offset: Option<u64>,
-}
-
-impl Transfer for Reads<'_, '_> {
-    const DIRECTION: Direction = Direction::Read;
-
-    fn offset(&self) -> Option<u64> {
-        self.offset
-    }
-
-    #[cfg(all(feature = "io-uring", target_os = "linux"))]
-    fn completed(&mut self, file: &File, offset: u64) -> Option<io::Result<usize>> {
-        let count = if self.offset.is_some() { self.bufs.len().min(1) } else { self.bufs.len() };
-        files::read(file.as_fd(), &mut self.bufs[..count], offset)
-    }
-
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn now(&mut self, file: &File) -> io::Result<usize> {
-        match &mut *self.bufs {
-            [buf, ..] if buf.len() > MOST_IN_PLACE => {
-                let start = &mut [IoSliceMut::new(&mut buf[..MOST_IN_PLACE])];
-                cached::read(file.as_raw_fd(), start, self.offset)
-            }
-            bufs => {
-                let count = in_place(bufs, self.offset);
-                cached::read(file.as_raw_fd(), &mut bufs[..count], self.offset)
-            }
-        }
-    }
-
-    fn whole(&mut self, mut file: &File) -> io::Result<usize> {
-        match (self.offset, &mut *self.bufs) {
-            (None, [buf]) => file.read(buf),
-            (None, bufs) => file.read_vectored(bufs),
-            (Some(offset), [buf, ..]) => file.read_at(buf, offset),
-            (Some(_), []) => Ok(0),
-        }
-    }
-
-    fn part(&mut self, file: &File) -> io::Result<usize> {
-        self.whole(file)
-    }
-}
-
-impl Transfer for Writes<'_, '_> {
-    const DIRECTION: Direction = Direction::Write;
-
-    fn offset(&self) -> Option<u64> {
-        self.offset
-    }
-
-    #[cfg(all(feature = "io-uring", target_os = "linux"))]
-    fn completed(&mut self, file: &File, offset: u64) -> Option<io::Result<usize>> {
-        let count = if self.offset.is_some() { self.bufs.len().min(1) } else { self.bufs.len() };
-        files::write(file.as_fd(), &self.bufs[..count], offset)
-    }
-
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn now(&mut self, file: &File) -> io::Result<usize> {
-        match self.bufs {
-            [buf, ..] if buf.len() > MOST_IN_PLACE => {
-                cached::write(file.as_raw_fd(), &[IoSlice::new(&buf[..MOST_IN_PLACE])], self.offset)
-            }
-            bufs => cached::write(file.as_raw_fd(), &bufs[..in_place(bufs, self.offset)], self.offset),
-        }
-    }
-
-    fn whole(&mut self, mut file: &File) -> io::Result<usize> {
-        match (self.offset, self.bufs) {
-            (None, [buf]) => file.write(buf),
-            (None, bufs) => file.write_vectored(bufs),
-            (Some(offset), [buf, ..]) => file.write_at(buf, offset),
-            (Some(_), []) => Ok(0),
-        }
-    }
-
-    fn part(&mut self, mut file: &File) -> io::Result<usize> {
-        let first = self.bufs.iter().find(|buf| !buf.is_empty());
-        file.write(first.map_or(&[], |buf| &buf[..buf.len().min(PIPE)]))
-    }
-}
-
-/// How many of the first buffers are served in place: as many as together are not too long, but one at least; with an offset
-/// only one.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn in_place<B: std::ops::Deref<Target = [u8]>>(bufs: &[B], offset: Option<u64>) -> usize {
-    if offset.is_some() {
-        return bufs.len().min(1);
-    }
-    let mut left = MOST_IN_PLACE;
-    let fits = |buf: &&B| left.checked_sub(buf.len()).map(|rest| left = rest).is_some();
-    bufs.iter().take_while(fits).count()
 }
 
 /// A first look has told what the file is.
@@ -478,15 +350,6 @@ enum Attempt {
 #[cfg(all(test, any(target_os = "linux", target_os = "android")))]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_done_in_place_has_a_limit() {
-        let (long, half) = (vec![0; MOST_IN_PLACE + 1], vec![0; MOST_IN_PLACE / 2]);
-        assert_eq!(in_place::<&[u8]>(&[], None), 0);
-        assert_eq!(in_place(&[&half[..], &half, &[], &half], None), 3);
-        assert_eq!(in_place(&[&half[..], &long], None), 1);
-        assert_eq!(in_place(&[&half[..], &half], Some(0)), 1);
-    }
 
     #[test]
     fn what_says_that_a_try_is_not_known_leads_to_the_ordinary_call() {

@@ -161,7 +161,11 @@ impl Reactor {
         if self.ring.is_on() {
             let poller = self.poll.borrow().0.as_raw_fd();
             let (ended, found) = self.ring.poll(timeout, poller)?;
-            return Ok(ended + if found { self.poll_sources(Some(Duration::ZERO))? } else { 0 });
+            if !found {
+                self.was_full.set(false);
+                return Ok(ended);
+            }
+            return Ok(ended + self.poll_sources(Some(Duration::ZERO))?);
         }
         self.poll_sources(timeout)
     }

@@ -28,11 +28,13 @@ pub(crate) fn use_alt_stack(signal: libc::c_int) -> io::Result<()> {
         return Ok(());
     }
     action.sa_flags |= libc::SA_ONSTACK;
-    // SAFETY: the sets are this action's, and the numbers signals. A fault that is held back ends the process without a word, so those
-    // are not.
+    // A fault that is held back ends the process without a word, so those are not; nor is what a filter of system calls sends.
+    // SAFETY: the sets are this action's, and the numbers signals.
     unsafe {
         libc::sigfillset(&raw mut action.sa_mask);
-        for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT] {
+        for fault in
+            [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGSYS]
+        {
             libc::sigdelset(&raw mut action.sa_mask, fault);
         }
     }

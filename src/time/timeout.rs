@@ -35,6 +35,9 @@ impl From<Elapsed> for io::Error {
 /// [`checkpoint`](crate::cancel::checkpoint), and [`blocking`](crate::thread::blocking) calls are waited for. If `f` swallows
 /// the unwind and returns, its result counts.
 ///
+/// A green thread whose reads and writes of sockets, pipes and files always find data or room suspends now and then all the same, and
+/// is interrupted there. Not so one that always finds a message in a channel, or a lock free.
+///
 /// On an OS thread the waits of this crate are interrupted too, reads and writes included.
 ///
 /// **In a destructor that runs during an unwind it does nothing**: no cancellation is raised there, since it would abort the process, so

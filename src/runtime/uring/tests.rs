@@ -6,7 +6,7 @@
 use super::files;
 use crate::{
     Runtime, cancel,
-    net::{TcpListener, TcpStream, unix::UnixStream},
+    net::{TcpListener, TcpStream, UdpSocket, unix::UnixStream},
     runtime::{IoDriver, event::Here},
     thread::{self, sleep, spawn_local, yield_now},
     time::timeout,
@@ -321,6 +321,49 @@ fn files_are_opened_written_synced_and_read() {
         assert!([1 << 63, u64::MAX].into_iter().all(|offset| read(&mut buf, offset).is_none()));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(files::open(&name, libc::O_RDONLY, 0).unwrap().unwrap_err().kind(), io::ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn a_file_is_read_and_written_in_parts_that_let_others_run() {
+    on_ring(|| {
+        let path = std::env::temp_dir().join(format!("sinew-uring-parts-{}", std::process::id()));
+        let long = vec![1; 3 << 20];
+        let options = || {
+            let mut options = crate::fs::OpenOptions::new();
+            // Past the page cache it goes by the ring at once; not on every file system.
+            std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_DIRECT);
+            options
+        };
+        std::fs::write(&path, &long).unwrap();
+        if let Ok(mut file) = options().read(true).open(&path) {
+            let mut room = vec![0; long.len() + 4096];
+            let start = room.as_ptr().align_offset(4096);
+            assert_eq!(file.read(&mut room[start..][..long.len()]).unwrap(), 1 << 20);
+            file.read_exact(&mut room[start + (1 << 20)..][..2 << 20]).unwrap();
+            assert!(room[start..][..long.len()] == long);
+        }
+        std::fs::remove_file(&path).unwrap();
+    });
+}
+
+#[test]
+fn a_poll_that_finds_no_events_leaves_none_behind() {
+    on_ring(|| {
+        let (here, _) = Here::with_ring().unwrap();
+        // These wait by readiness: as many as one poll takes.
+        let sockets: Vec<_> = (0..64).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        let addresses: Vec<_> = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
+        let waiting: Vec<_> =
+            sockets.into_iter().map(|socket| spawn_local(move || socket.recv(&mut [0; 8]).unwrap())).collect();
+        sleep(WAIT);
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for address in addresses {
+            sender.send_to(b"word", address).unwrap();
+        }
+        waiting.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), 4));
+        sleep(WAIT);
+        assert!(!here.reactor().has_more());
     });
 }
 
