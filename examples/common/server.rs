@@ -27,8 +27,9 @@ fn on_ctrl_c() -> io::Result<CancelToken> {
     let token = stop.clone();
     sinew::spawn(move || {
         signals.next();
-        eprintln!("stopping; once more to stop at once");
         token.cancel_with("the server is closing");
+        // `eprintln!` would panic where nobody reads it any more, and a second signal be in vain.
+        let _ = writeln!(io::stderr(), "stopping; once more to stop at once");
         signals.next();
         std::process::exit(130);
     });
