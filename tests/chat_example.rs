@@ -157,7 +157,7 @@ fn everyone_reads_every_line_of_the_others_in_one_order() {
 
 #[test]
 fn a_stalled_reader_is_dropped_and_holds_up_nobody() {
-    let server = start(&["--queue", "64", "--patience", "60000"]);
+    let server = start(&["--queue", "64", "--patience", "60s"]);
     // Small buffers fill soon.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket can be had");
     socket.set_recv_buffer_size(4096).expect("the size can be set");

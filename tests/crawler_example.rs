@@ -24,7 +24,11 @@ struct Report {
 }
 
 fn crawl(start: &str, arguments: &[&str]) -> Report {
-    let output = Command::new(example_binary::path("crawler")).args(arguments).arg(start).output().unwrap();
+    report(Command::new(example_binary::path("crawler")).args(arguments).arg(start))
+}
+
+fn report(command: &mut Command) -> Report {
+    let output = command.output().expect("the crawler starts");
     let text = String::from_utf8(output.stdout).expect("the report is text");
     let mut report = Report { pages: BTreeMap::new(), text: text.clone(), success: output.status.success() };
     let rows = text.lines().skip(1).take_while(|line| !line.is_empty());
@@ -158,7 +162,7 @@ fn no_more_pages_are_fetched_at_once_than_allowed_and_no_fewer() {
             }
             stream.write_all(page([]).as_bytes()).is_ok()
         });
-        let report = crawl(&format!("http://{address}/"), &[&arguments[..], &["--timeout", "100000"]].concat());
+        let report = crawl(&format!("http://{address}/"), &[&arguments[..], &["--timeout", "100s"]].concat());
         assert_eq!(report.pages.len(), 31);
         assert!(report.success, "{}", report.text);
         assert_eq!(most_seen.load(Ordering::SeqCst), most);
@@ -189,7 +193,7 @@ fn pages_that_stall_end_by_their_time_and_hold_up_no_others() {
         _ => stream.write_all(page([]).as_bytes()).is_ok(),
     });
     // What is not stalled has as long as a busy machine may need.
-    let report = crawl(&format!("http://{address}/"), &["--per-host", "4", "--timeout", "5000"]);
+    let report = crawl(&format!("http://{address}/"), &["--per-host", "4", "--timeout", "5s"]);
     for (target, status) in [
         ("/", "200"),
         ("/silent", "none"),
@@ -254,7 +258,7 @@ fn every_way_to_send_a_body_is_understood_and_broken_ones_are_told() {
         }
         false
     });
-    let report = crawl(&format!("http://{address}/"), &["--bytes", "1000", "--timeout", "60000"]);
+    let report = crawl(&format!("http://{address}/"), &["--bytes", "1000", "--timeout", "60s"]);
     for (target, expected, _) in CASES {
         match expected {
             "200" => assert_eq!(report.status(target), "200", "{target}: {}", report.text),
@@ -309,6 +313,22 @@ fn other_hosts_are_left_alone_unless_asked_for() {
     let report = crawl(&format!("http://{closed}"), &[]);
     assert!(report.text.contains("(the start): cannot connect: Connection refused"), "{}", report.text);
     assert!(crawl("http://no-such-host.invalid/", &[]).text.contains("no address: "));
+}
+
+#[test]
+fn connections_to_many_hosts_are_not_held_once_these_have_been_crawled() {
+    let hosts: Vec<_> = (0..100)
+        .map(|host| {
+            let address = serve(|_, stream| stream.write_all(page([]).as_bytes()).is_ok());
+            format!("http://{address}/{host}")
+        })
+        .collect();
+    let address = serve(move |_, stream| stream.write_all(page(hosts.clone()).as_bytes()).is_ok());
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]).arg(example_binary::path("crawler"));
+    command.args(["--any-host", "--concurrency", "4"]).arg(format!("http://{address}/")).env("SINEW_WORKERS", "2");
+    let report = report(&mut command);
+    assert!(report.success && report.pages.len() == 101, "{}", report.text);
 }
 
 #[test]

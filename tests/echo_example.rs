@@ -238,5 +238,7 @@ mod limits {
         for word in words {
             assert!(stderr(&output).contains(word), "{word:?} not in: {}", stderr(&output));
         }
+        let none = stderr(&limited(50, &["--connections", "10"]));
+        assert!(none.contains("Raise the hard limit") && !none.contains("--connections 0"), "{none}");
     }
 }

@@ -271,7 +271,7 @@ fn the_program_prints_rows_and_says_what_went_wrong() {
     };
     assert_eq!(says(PASSWORD, &["select nothing"]), "postgres: column \"nothing\" does not exist (42703)\n");
     assert!(says("wrong", &["select 1"]).contains("password authentication failed"));
-    let late = says(PASSWORD, &["--timeout", "1", "select pg_sleep(600)"]);
+    let late = says(PASSWORD, &["--timeout", "1s", "select pg_sleep(600)"]);
     assert_eq!(late, "postgres: the query took too long, and was cancelled\n");
     let nobody = Command::new(example_binary::path("postgres")).args(["--addr", "/nowhere/x", "select 1"]).output();
     assert!(all(&nobody.expect("the example runs")).contains("cannot connect to /nowhere/x"));

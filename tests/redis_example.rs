@@ -116,7 +116,7 @@ fn the_program_prints_as_redis_cli_does() {
     assert_eq!(succeeded(&with(&["GET", "visits"])), "\"2000\"\n");
     let nobody = example("redis", &["--addr", "/nowhere/socket", "PING"]);
     assert!(all(&nobody).contains("redis: cannot connect to /nowhere/socket: "), "{}", all(&nobody));
-    let late = with(&["--timeout", "1", "BLPOP", "empty", "0"]);
+    let late = with(&["--timeout", "1s", "BLPOP", "empty", "0"]);
     assert!(all(&late).contains("the deadline has passed"), "{}", all(&late));
     assert_eq!(example("redis", &["--nonsense"]).status.code(), Some(2));
 
@@ -129,6 +129,15 @@ fn the_program_prints_as_redis_cli_does() {
     drop(input);
     let text = succeeded(&process.wait_with_output().expect("it ends"));
     assert_eq!((text.lines().count(), text.lines().last()), (5_000, Some("(integer) 12497500")));
+
+    // Commands that never come are waited for no longer than anything else.
+    let mut process = Command::new(example_binary::path("redis"));
+    process.args(["--addr", &redis.address.0, "--timeout", "100ms"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = process.spawn().expect("the example starts");
+    let input = process.stdin.take();
+    let late = process.wait_with_output().expect("it ends");
+    assert!(all(&late).contains("the deadline has passed"), "{}", all(&late));
+    drop(input);
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn bytes_behind_the_request_reach_the_server_and_byte_by_byte_is_enough() {
 
 #[test]
 fn what_cannot_be_done_is_told_by_its_code() {
-    let (proxy, server) = (start(&["--connect", "500"]), echo());
+    let (proxy, server) = (start(&["--connect", "500ms"]), echo());
     // Bound and never listening: nobody else gets this port, and nobody is there.
     let closed = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket can be had");
     closed.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("there is a free port");
@@ -253,7 +253,7 @@ fn only_the_user_is_served_if_there_is_one() {
 
 #[test]
 fn silence_ends_a_handshake_and_a_connection_but_not_if_one_direction_moves() {
-    let proxy = start(&["--handshake", "300", "--idle", "1000"]);
+    let proxy = start(&["--handshake", "300ms", "--idle", "1s"]);
     let begun = Instant::now();
     let stream = connect(&proxy);
     send(&stream, &[5, 1]);
@@ -270,7 +270,7 @@ fn silence_ends_a_handshake_and_a_connection_but_not_if_one_direction_moves() {
 
 /// Whether a connection outlives its limit of silence three times while the server sends and the client does not.
 fn one_way_is_enough(idle: u64) -> bool {
-    let proxy = start(&["--idle", &idle.to_string()]);
+    let proxy = start(&["--idle", &format!("{idle}ms")]);
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let client = through(&proxy, listener.local_addr().expect("it is bound"));
     let (mut server, _) = listener.accept().expect("the proxy connects");
@@ -298,7 +298,7 @@ fn many_clients_are_served_at_once() {
 #[test]
 fn ctrl_c_lets_clients_finish_and_cuts_off_those_who_do_not() {
     let server = echo();
-    let proxy = start(&["--drain", "60000"]);
+    let proxy = start(&["--drain", "60s"]);
     let client = through(&proxy, server);
     proxy.interrupt();
     // The listener is closed, which the first refusal shows; the client goes on.
@@ -312,7 +312,7 @@ fn ctrl_c_lets_clients_finish_and_cuts_off_those_who_do_not() {
     drop(client);
     assert!(proxy.ended().contains("of which 0 were cut off"));
 
-    let proxy = start(&["--drain", "100"]);
+    let proxy = start(&["--drain", "100ms"]);
     let mut client = through(&proxy, server);
     proxy.interrupt();
     let end = client.read(&mut [0]);
@@ -367,7 +367,9 @@ fn the_command_line_is_explained_and_checked() {
     assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--user NAME:PASSWORD"));
     for (arguments, message) in [
         (&["--user", "nobody"][..], "--user needs NAME:PASSWORD"),
-        (&["--idle", "0"], "--idle needs a number from 1"),
+        (&["--idle", "0s"], "--idle needs a time such as 1s"),
+        // The clock could not add it to the present.
+        (&["--idle", "1e19s"], "--idle needs a time such as 1s"),
         (&["--nothing"], "is no option"),
         (&["--addr"], "--addr needs a value"),
     ] {

@@ -141,14 +141,14 @@ fn the_client_gets_a_page_from_openssls_server() {
     // One that takes the connection and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let target = format!("{}/", silent.local_addr().expect("it has an address"));
-    let late = example("tls", &["--get", &target, "--ca", &folder.path("ca.pem"), "--patience", "100"]);
+    let late = example("tls", &["--get", &target, "--ca", &folder.path("ca.pem"), "--patience", "100ms"]);
     assert!(!late.status.success() && all(&late).contains("the deadline has passed"), "{}", all(&late));
 }
 
 #[test]
 fn a_client_that_stalls_is_given_up() {
     let folder = certificates();
-    let server = start(&folder, &["--patience", "300"]);
+    let server = start(&folder, &["--patience", "300ms"]);
     let mut silent = TcpStream::connect(&server.address).expect("the server accepts");
     let mut halfway = TcpStream::connect(&server.address).expect("the server accepts");
     // The head of a record that never comes.

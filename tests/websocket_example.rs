@@ -145,7 +145,7 @@ fn a_breach_of_protocol_ends_the_connection() {
 
 #[test]
 fn a_silent_client_is_pinged_and_then_given_up() {
-    let server = start(&["--patience", "300"]);
+    let server = start(&["--patience", "300ms"]);
     // In the handshake.
     let mut stalled = connect(&server);
     stalled.write_all(b"GET / HTTP/1.1\r\nHost: local").expect("the server reads");

@@ -10,19 +10,21 @@ mod client;
 mod lines;
 #[path = "../common/options.rs"]
 mod options;
+#[path = "../common/program.rs"]
+mod program;
 mod room;
-#[path = "../common/stop.rs"]
-mod stop;
+#[path = "../common/server.rs"]
+mod server;
 
-use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use client::Limits;
 use options::Options;
+use program::Arguments;
 use room::Room;
-use sinew::net::{Server, TcpListener};
+use sinew::net::Server;
 
 const HELP: &str = "\
 A chat server on green threads. The first line of a client is its nickname; what it then writes, all others read.
@@ -34,7 +36,7 @@ Usage: chat [OPTIONS]
   --clients N       clients at once; more wait (10000)
   --queue N         lines that may wait for a client; one that has more is dropped (256)
   --line BYTES      the longest line (1024)
-  --patience MS     how long a client that is dropped, or told goodbye, may take to read what is left (5000)
+  --patience TIME   how long a client that is dropped, or told goodbye, may take to read what is left (5s)
   --help            print this
 ";
 
@@ -48,7 +50,7 @@ struct Args {
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
-    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
+    fn parse(args: Arguments) -> Result<Option<Args>, String> {
         let limits = Limits { line: 1024, patience: Duration::from_secs(5) };
         let mut parsed = Args { addr: "127.0.0.1:7001".to_owned(), clients: 10_000, queue: 256, limits };
         let mut options = Options::new(args);
@@ -58,7 +60,7 @@ impl Args {
                 "--clients" => parsed.clients = options.number(1, 10_000_000)?,
                 "--queue" => parsed.queue = options.number(1, 1_000_000)?,
                 "--line" => parsed.limits.line = options.number(1, 1_000_000)?,
-                "--patience" => parsed.limits.patience = Duration::from_millis(options.number(1, 1_000_000_000)?),
+                "--patience" => parsed.limits.patience = options.duration()?,
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("{name:?} is no option of this program")),
             }
@@ -68,32 +70,11 @@ impl Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("chat: {error}\nTry --help.");
-            return ExitCode::from(2);
-        }
-    };
-    match sinew::run(|| serve(&args)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("chat: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program::start("chat", HELP, Args::parse, |args| sinew::run(|| serve(&args)).map(|()| ExitCode::SUCCESS))
 }
 
 fn serve(args: &Args) -> io::Result<()> {
-    let listener = TcpListener::bind(&args.addr)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", args.addr)))?;
-    let stop = stop::on_ctrl_c()?;
-    println!("listening on chat://{}", listener.local_addr()?);
-    io::stdout().flush()?;
+    let (listener, stop) = server::listen("chat", &args.addr)?;
     let room = Room::new(args.queue);
     let served = Server::new(listener)
         .max_connections(args.clients)

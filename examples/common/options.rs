@@ -6,6 +6,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// The longest time that an option may say, some thirty years: clocks can go so far without an overflow.
+const LONGEST: Duration = Duration::from_secs(1_000_000_000);
+
 /// The arguments still to be read.
 pub(crate) struct Options {
     rest: std::vec::IntoIter<OsString>,
@@ -70,7 +73,7 @@ impl Options {
             _ => "".parse(),
         };
         match seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
-            Some(duration) if !duration.is_zero() => Ok(duration),
+            Some(duration) if !duration.is_zero() && duration <= LONGEST => Ok(duration),
             _ => Err(format!("{} needs a time such as 1s or 250ms, not {value:?}", self.name)),
         }
     }

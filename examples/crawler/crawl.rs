@@ -2,6 +2,7 @@
 //! each page is fetched by another, which hands back what it found together with its connection. So nothing is shared.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::mem;
 use std::panic::resume_unwind;
 
 use sinew::group::JoinSet;
@@ -68,18 +69,18 @@ pub(crate) fn crawl(start: Url, bounds: &Bounds, mut tell: impl FnMut(Page, usiz
         let Some(page) = crawl.set.join_next() else { return };
         let mut page = page.unwrap_or_else(|panic| resume_unwind(panic));
         let fetched = &mut page.fetched;
-        let site = crawl.sites.get_mut(&fetched.url.host).expect("the page is of a known site");
-        site.busy -= 1;
-        site.idle.extend(fetched.connection.take());
+        crawl.give_back(&fetched.url.host, fetched.connection.take());
         // Where a redirection leads is as far away as the redirection.
         let depth = page.depth + usize::from(!fetched.is_redirection);
         if depth <= bounds.depth {
-            for url in fetched.links.iter().filter_map(|link| fetched.url.join(link)) {
+            // They are not kept with the page: all pages are, to the end.
+            for url in mem::take(&mut fetched.links).iter().filter_map(|link| fetched.url.join(link)) {
                 if bounds.any_host || url.host == home {
                     crawl.learn(Known { url, depth, from: Some(fetched.url.clone()) });
                 }
             }
         }
+        crawl.close_idle(&page.fetched.url.host);
         tell(page, crawl.seen.len());
     }
 }
@@ -89,6 +90,23 @@ impl Crawl<'_> {
     fn learn(&mut self, page: Known) {
         if self.seen.len() < self.bounds.pages && self.seen.insert(page.url.clone()) {
             self.sites.entry(page.url.host.clone()).or_default().waiting.push_back(page);
+        }
+    }
+
+    /// Takes back what a page was fetched on. No more connections lie idle than pages may be fetched at once, on however many
+    /// hosts: each holds a descriptor here, and one of its server's.
+    fn give_back(&mut self, host: &Host, connection: Option<Connection>) {
+        let idle: usize = self.sites.values().map(|site| site.idle.len()).sum();
+        let site = self.sites.get_mut(host).expect("the page is of a known site");
+        site.busy -= 1;
+        site.idle.extend(connection.filter(|_| idle < self.bounds.concurrency));
+    }
+
+    /// Ends a host's idle connections when nothing more of it is to be fetched, as far as is known.
+    fn close_idle(&mut self, host: &Host) {
+        let site = self.sites.get_mut(host).expect("the page is of a known site");
+        if site.busy == 0 && site.waiting.is_empty() {
+            site.idle = Vec::new();
         }
     }
 

@@ -11,11 +11,12 @@ mod fetch;
 mod links;
 #[path = "../common/options.rs"]
 mod options;
+#[path = "../common/program.rs"]
+mod program;
 mod progress;
 mod response;
 mod url;
 
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 use crawl::{Bounds, Page};
 use fetch::Limits;
 use options::Options;
+use program::Arguments;
 use progress::Progress;
 use url::Url;
 
@@ -37,7 +39,7 @@ Usage: crawler [OPTIONS] http://HOST[:PORT][/PATH]
   --concurrency N  pages to fetch at once (32)
   --per-host N     pages to fetch at once from one host (8)
   --any-host       follow links to other hosts too
-  --timeout MS     how long a page may take, in milliseconds (10000)
+  --timeout TIME   how long a page may take (10s)
   --bytes N        the longest page (8388608)
   --close          a connection for each page, instead of keeping them
   --help           print this
@@ -51,7 +53,7 @@ struct Args {
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
-    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
+    fn parse(args: Arguments) -> Result<Option<Args>, String> {
         let mut start = None;
         let limits = Limits { time: Duration::from_secs(10), bytes: 8 * 1024 * 1024, keep_alive: true };
         let mut bounds = Bounds { depth: 16, pages: 10_000, concurrency: 32, per_host: 8, any_host: false, limits };
@@ -63,7 +65,7 @@ impl Args {
                 "--concurrency" => bounds.concurrency = options.number(1, 1_000_000)?,
                 "--per-host" => bounds.per_host = options.number(1, 1_000_000)?,
                 "--any-host" => bounds.any_host = true,
-                "--timeout" => bounds.limits.time = Duration::from_millis(options.number(1, 1_000_000_000)?),
+                "--timeout" => bounds.limits.time = options.duration()?,
                 "--bytes" => bounds.limits.bytes = options.number(1, 1 << 40)?,
                 "--close" => bounds.limits.keep_alive = false,
                 "--help" | "-h" => return Ok(None),
@@ -78,17 +80,10 @@ impl Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("crawler: {error}\nTry --help.");
-            return ExitCode::from(2);
-        }
-    };
+    program::start("crawler", HELP, Args::parse, run)
+}
+
+fn run(args: Args) -> io::Result<ExitCode> {
     let begun = Instant::now();
     let progress = Progress::new();
     let mut pages = Vec::new();
@@ -100,14 +95,8 @@ fn main() -> ExitCode {
     });
     progress.finish();
     let dead = pages.iter().filter(|page| page.is_dead()).count();
-    match report(&pages, dead, begun.elapsed()) {
-        Ok(()) if dead == 0 => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("crawler: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    report(&pages, dead, begun.elapsed())?;
+    Ok(if dead == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn report(pages: &[Page], dead: usize, time: Duration) -> io::Result<()> {

@@ -57,11 +57,15 @@ pub(crate) fn workers(args: &Args, processes: usize) -> usize {
 pub(crate) fn too_low(args: &Args, limit: u64) -> String {
     let needed = one_side(args);
     let fits = limit.saturating_sub(spare(args)) * MOST_PARTS as u64;
+    let fewer = match fits {
+        0 => String::new(),
+        _ => format!(", or ask for at most {fits}: --connections {fits}"),
+    };
     format!(
         "{} connections need {} open files in one process, or {needed} in each of two; this process may have {limit}, and \
          so {} of them can hold {fits}.\n\
          Raise the hard limit (`ulimit -Hn {needed}` as root, `LimitNOFILE=` in a systemd unit, or \
-         /etc/security/limits.conf){}, or ask for at most {fits}: --connections {fits}",
+         /etc/security/limits.conf){}{fewer}",
         args.connections,
         both_sides(args),
         2 * MOST_PARTS,

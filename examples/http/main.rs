@@ -11,14 +11,15 @@ mod files;
 mod input;
 #[path = "../common/options.rs"]
 mod options;
+#[path = "../common/program.rs"]
+mod program;
 mod request;
 mod response;
-#[path = "../common/stop.rs"]
-mod stop;
+#[path = "../common/server.rs"]
+mod server;
 mod target;
 
-use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,11 +27,13 @@ use std::time::Duration;
 use connection::Limits;
 use files::Site;
 use options::Options;
+use program::Arguments;
 use sinew::Runtime;
-use sinew::net::{Server, TcpListener};
+use sinew::net::Server;
 
 const HELP: &str = "\
-An HTTP/1.1 server on green threads: answers / and serves a folder's files.
+An HTTP/1.1 server on green threads: answers / and serves a folder's files. Ctrl-C lets requests
+in progress end, a second one does not.
 
 Usage: http [OPTIONS]
 
@@ -56,7 +59,7 @@ struct Args {
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
-    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
+    fn parse(args: Arguments) -> Result<Option<Args>, String> {
         let mut parsed = Args {
             addr: "127.0.0.1:8080".to_owned(),
             root: None,
@@ -84,30 +87,13 @@ impl Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("http: {error}\nTry --help.");
-            return ExitCode::from(2);
-        }
-    };
-    match serve(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("http: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program::start("http", HELP, Args::parse, |args| serve(&args).map(|()| ExitCode::SUCCESS))
 }
 
 fn serve(args: &Args) -> io::Result<()> {
-    let explain = |what: String| move |error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
     let site = match &args.root {
-        Some(root) => Site::folder(root).map_err(explain(format!("cannot serve {}", root.display())))?,
+        Some(root) => Site::folder(root)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot serve {}: {error}", root.display())))?,
         None => Site::greeting(),
     };
     let builder = Runtime::builder();
@@ -116,10 +102,7 @@ fn serve(args: &Args) -> io::Result<()> {
         None => builder.build()?,
     };
     runtime.run(|| {
-        let listener = TcpListener::bind(&args.addr).map_err(explain(format!("cannot listen on {}", args.addr)))?;
-        let stop = stop::on_ctrl_c()?;
-        println!("listening on http://{}", listener.local_addr()?);
-        io::stdout().flush()?;
+        let (listener, stop) = server::listen("http", &args.addr)?;
         let server = Server::new(listener)
             .max_connections(args.connections)
             .until(&stop)

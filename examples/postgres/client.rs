@@ -206,6 +206,10 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        if self.in_midst {
+            // The server may not read what it has, and this would wait for it. It notices the end of the connection.
+            return;
+        }
         let mut output = BytesMut::new();
         frontend::terminate(&mut output);
         let _ = (&self.socket).write(&output);

@@ -9,10 +9,11 @@ mod answer;
 mod client;
 #[path = "../common/options.rs"]
 mod options;
+#[path = "../common/program.rs"]
+mod program;
 #[path = "../common/socket.rs"]
 mod socket;
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use answer::{Error, Rows};
 use client::Client;
 use options::Options;
+use program::Arguments;
 use socket::Address;
 
 const HELP: &str = "\
@@ -33,7 +35,7 @@ without there may be several, between semicolons. The password comes from the en
   --addr ADDRESS     the server: HOST:PORT, or the path of a Unix socket (127.0.0.1:5432)
   --user NAME        who asks (postgres)
   --database NAME    in which database (that of the user's name)
-  --timeout SECONDS  how long it may run; then the server is told to end it (60)
+  --timeout TIME     how long it may run; then the server is told to end it (60s)
   --threads N        so many green threads do it at once, each by a connection of its own, and one prints (1)
   --help             print this
 ";
@@ -51,7 +53,7 @@ struct Args {
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
-    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
+    fn parse(args: Arguments) -> Result<Option<Args>, String> {
         let mut parsed = Args {
             address: Address("127.0.0.1:5432".to_owned()),
             user: "postgres".to_owned(),
@@ -68,7 +70,7 @@ impl Args {
                 "--addr" => parsed.address = Address(options.value()?),
                 "--user" => parsed.user = options.value()?,
                 "--database" => parsed.database = Some(options.value()?),
-                "--timeout" => parsed.timeout = Duration::from_secs(options.number(1, 86_400)?),
+                "--timeout" => parsed.timeout = options.duration()?,
                 "--threads" => parsed.threads = options.number(1, 100_000)?,
                 "--help" | "-h" => return Ok(None),
                 _ if name.starts_with('-') => return Err(format!("{name:?} is no option of this program")),
@@ -83,26 +85,11 @@ impl Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("postgres: {error}\nTry --help.");
-            return ExitCode::from(2);
-        }
-    };
-    let answer =
-        sinew::run(|| run(&args)).and_then(|answer| Ok(std::io::stdout().write_all(shown(&answer).as_bytes())?));
-    match answer {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("postgres: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program::start("postgres", HELP, Args::parse, |args| -> Result<ExitCode, Error> {
+        let answer = sinew::run(|| run(&args))?;
+        std::io::stdout().write_all(shown(&answer).as_bytes())?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn run(args: &Args) -> Result<Vec<Rows>, Error> {

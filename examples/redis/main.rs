@@ -10,17 +10,19 @@
 mod client;
 #[path = "../common/options.rs"]
 mod options;
+#[path = "../common/program.rs"]
+mod program;
 mod resp;
 #[path = "../common/socket.rs"]
 mod socket;
 
-use std::ffi::OsString;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use client::{Client, Shared};
 use options::Options;
+use program::Arguments;
 use resp::Reply;
 use socket::Address;
 
@@ -33,7 +35,7 @@ It prints the reply to the command. Without a command it reads them from standar
 spaces, and sends them together. After SUBSCRIBE and PSUBSCRIBE it prints messages until the connection ends.
 
   --addr ADDRESS     the server: HOST:PORT, or the path of a Unix socket (127.0.0.1:6379)
-  --timeout SECONDS  the longest time for all of it; of a subscription, for the next message (30)
+  --timeout TIME     the longest time for all of it; of a subscription, for the next message (30s)
   --threads N        so many green threads send the command at once, over one connection
   --help             print this
 ";
@@ -47,7 +49,7 @@ struct Args {
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
-    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
+    fn parse(args: Arguments) -> Result<Option<Args>, String> {
         let mut parsed = Args {
             address: Address("127.0.0.1:6379".to_owned()),
             timeout: Duration::from_secs(30),
@@ -58,7 +60,7 @@ impl Args {
         while let Some(name) = options.next()? {
             match name.as_str() {
                 "--addr" => parsed.address = Address(options.value()?),
-                "--timeout" => parsed.timeout = Duration::from_secs(options.number(1, 86_400)?),
+                "--timeout" => parsed.timeout = options.duration()?,
                 "--threads" => parsed.threads = Some(options.number(1, 1_000_000)?),
                 "--help" | "-h" => return Ok(None),
                 _ if name.starts_with('-') => return Err(format!("{name:?} is no option of this program")),
@@ -76,25 +78,9 @@ impl Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("redis: {error}\nTry --help.");
-            return ExitCode::from(2);
-        }
-    };
-    match sinew::run(|| run(&args)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("redis: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program::start("redis", HELP, Args::parse, |args| {
+        sinew::run(|| run(&args)).map(|fine| if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
 }
 
 /// Does as it is told; false if the server refused anything.
@@ -110,7 +96,8 @@ fn run(args: &Args) -> io::Result<bool> {
 }
 
 fn pipeline(args: &Args) -> io::Result<bool> {
-    let lines = io::stdin().lock().lines().collect::<io::Result<Vec<_>>>()?;
+    // std's would have the worker wait, and the timeout with it.
+    let lines = sinew::io::stdin().lines().collect::<io::Result<Vec<_>>>()?;
     let commands = lines.iter().map(|line| line.split_whitespace().map(str::to_owned).collect());
     let commands: Vec<Vec<String>> = commands.filter(|words: &Vec<_>| !words.is_empty()).collect();
     let replies = Client::connect(&args.address)?.pipeline(&commands)?;
@@ -139,7 +126,7 @@ fn at_once(args: &Args) -> io::Result<bool> {
         asking.into_iter().map(|thread| thread.join().expect("no call panics")).collect::<io::Result<_>>()
     })?;
     let refused = replies.iter().filter(|reply| matches!(reply, Reply::Error(_))).count();
-    println!("{threads} replies, {refused} of them errors, in {:.1?}", start.elapsed());
+    write(&format!("{threads} replies, {refused} of them errors, in {:.1?}\n", start.elapsed()))?;
     Ok(refused == 0)
 }
 
@@ -147,9 +134,15 @@ fn at_once(args: &Args) -> io::Result<bool> {
 fn print(reply: &Reply) -> io::Result<bool> {
     let mut text = String::new();
     show(reply, "", &mut text);
-    // A `println` panics when nobody reads it.
-    io::stdout().write_all(text.as_bytes())?;
+    write(&text)?;
     Ok(!matches!(reply, Reply::Error(_)))
+}
+
+/// Writes to standard output. A `println` would panic when nobody reads it, and have the worker wait for who reads slowly.
+fn write(text: &str) -> io::Result<()> {
+    let mut stdout = sinew::io::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 fn show(reply: &Reply, indent: &str, text: &mut String) {

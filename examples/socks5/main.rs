@@ -11,18 +11,20 @@ mod handshake;
 mod lively;
 #[path = "../common/options.rs"]
 mod options;
-#[path = "../common/stop.rs"]
-mod stop;
+#[path = "../common/program.rs"]
+mod program;
+#[path = "../common/server.rs"]
+mod server;
 
-use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use client::Limits;
 use handshake::User;
 use options::Options;
-use sinew::net::{Server, TcpListener};
+use program::Arguments;
+use sinew::net::Server;
 
 const HELP: &str = "\
 A SOCKS5 proxy on green threads: CONNECT to addresses and names. Ctrl-C lets its connections finish.
@@ -32,10 +34,10 @@ Usage: socks5 [OPTIONS]
   --addr HOST:PORT      where to listen (127.0.0.1:1080); port 0 lets the system choose
   --user NAME:PASSWORD  serve those alone who give these; others can see them in the list of processes
   --connections N       clients that are served at once; more wait (100000)
-  --handshake MS        how long a client may take to say what it wants, in milliseconds (10000)
-  --connect MS          how long the way to a server may take (10000)
-  --idle MS             how long nothing may come from either side (300000)
-  --drain MS            how long clients may go on after Ctrl-C (10000)
+  --handshake TIME      how long a client may take to say what it wants (10s)
+  --connect TIME        how long the way to a server may take (10s)
+  --idle TIME           how long nothing may come from either side (300s)
+  --drain TIME          how long clients may go on after Ctrl-C (10s)
   --help                print this
 ";
 
@@ -50,7 +52,7 @@ struct Args {
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
-    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
+    fn parse(args: Arguments) -> Result<Option<Args>, String> {
         let mut parsed = Args {
             addr: "127.0.0.1:1080".to_owned(),
             user: None,
@@ -63,17 +65,15 @@ impl Args {
             drain: Duration::from_secs(10),
         };
         let mut options = Options::new(args);
-        let milliseconds =
-            |options: &mut Options| options.number(1, u32::MAX).map(|number| Duration::from_millis(number.into()));
         while let Some(name) = options.next()? {
             match name.as_str() {
                 "--addr" => parsed.addr = options.value()?,
                 "--user" => parsed.user = Some(User::parse(&options.value()?)?),
                 "--connections" => parsed.connections = options.number(1, 100_000_000)?,
-                "--handshake" => parsed.limits.handshake = milliseconds(&mut options)?,
-                "--connect" => parsed.limits.connect = milliseconds(&mut options)?,
-                "--idle" => parsed.limits.idle = milliseconds(&mut options)?,
-                "--drain" => parsed.drain = milliseconds(&mut options)?,
+                "--handshake" => parsed.limits.handshake = options.duration()?,
+                "--connect" => parsed.limits.connect = options.duration()?,
+                "--idle" => parsed.limits.idle = options.duration()?,
+                "--drain" => parsed.drain = options.duration()?,
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("{name:?} is no option of this program")),
             }
@@ -83,32 +83,11 @@ impl Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("socks5: {error}\nTry --help.");
-            return ExitCode::from(2);
-        }
-    };
-    match sinew::run(|| serve(&args)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("socks5: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program::start("socks5", HELP, Args::parse, |args| sinew::run(|| serve(&args)).map(|()| ExitCode::SUCCESS))
 }
 
 fn serve(args: &Args) -> io::Result<()> {
-    let listener = TcpListener::bind(&args.addr)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", args.addr)))?;
-    let stop = stop::on_ctrl_c()?;
-    println!("listening on socks5://{}", listener.local_addr()?);
-    io::stdout().flush()?;
+    let (listener, stop) = server::listen("socks5", &args.addr)?;
     let served = Server::new(listener)
         .max_connections(args.connections)
         .until(&stop)

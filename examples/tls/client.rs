@@ -17,6 +17,8 @@ use crate::explain;
 pub(crate) fn get(target: &str, ca: &Path, patience: Duration) -> io::Result<()> {
     let (address, path) = target.split_once('/').unwrap_or((target, ""));
     let host = address.rsplit_once(':').map_or(address, |(host, _port)| host);
+    // IPv6 addresses stand in brackets here, and in certificates they do not.
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).map_err(explain(ca.display()))? {
         let certificate = certificate.map_err(explain(ca.display()))?;
@@ -28,8 +30,11 @@ pub(crate) fn get(target: &str, ca: &Path, patience: Duration) -> io::Result<()>
     timeout(patience, || {
         let stream = TcpStream::connect(address).map_err(explain(format!("cannot connect to {address}")))?;
         let mut tls = StreamOwned::new(connection, stream);
-        write!(tls, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+        write!(tls, "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
         // An end that the server does not announce is an error: somebody may have cut the answer short.
-        io::copy(&mut tls, &mut io::stdout()).map(drop)
+        // std's standard output would have the worker wait for a slow reader, and the timeout with it.
+        let mut stdout = sinew::io::stdout();
+        io::copy(&mut tls, &mut stdout)?;
+        stdout.flush()
     })?
 }

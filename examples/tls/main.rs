@@ -9,98 +9,89 @@
 //! ```
 
 mod client;
+mod https;
 #[path = "../common/options.rs"]
 mod options;
+#[path = "../common/program.rs"]
+mod program;
 #[path = "../http/request.rs"]
 mod request;
+#[path = "../common/server.rs"]
 mod server;
 
-use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use https::Settings;
 use options::Options;
+use program::Arguments;
 
 const HELP: &str = "\
-A small HTTPS server on green threads, and a client.
+A small HTTPS server on green threads, and a client. Ctrl-C lets requests that have begun end.
 
 Usage: tls --cert FILE --key FILE [OPTIONS]   a server: GET / is greeted, and what is posted to / comes back
        tls --get HOST:PORT/PATH --ca FILE     a client: prints the answer
 
   --addr HOST:PORT  where to listen (127.0.0.1:8443); port 0 lets the system choose
+  --connections N   connections that are served at once; more wait (100000)
   --cert FILE       the server's certificates, in PEM, its own first
   --key FILE        its private key, in PEM
   --ca FILE         the certificates that the client trusts, in PEM
-  --patience MS     how long the other side may take for the handshake, a request or an answer (10000)
+  --patience TIME   how long the other side may take for the handshake, a request or an answer (10s)
   --help            print this
 ";
 
-pub(crate) struct Args {
-    pub(crate) addr: String,
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
-    pub(crate) get: Option<String>,
-    pub(crate) ca: Option<PathBuf>,
-    pub(crate) patience: Duration,
+/// The command line, understood.
+struct Args {
+    job: Job,
+    patience: Duration,
+}
+
+enum Job {
+    Serve(Settings),
+    Get { target: String, ca: PathBuf },
 }
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
-    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
-        let mut parsed = Args {
-            addr: "127.0.0.1:8443".to_owned(),
-            cert: None,
-            key: None,
-            get: None,
-            ca: None,
-            patience: Duration::from_secs(10),
-        };
+    fn parse(args: Arguments) -> Result<Option<Args>, String> {
+        let (mut addr, mut connections) = ("127.0.0.1:8443".to_owned(), 100_000);
+        let (mut cert, mut key, mut get, mut ca) = (None, None, None, None);
+        let mut patience = Duration::from_secs(10);
         let mut options = Options::new(args);
         while let Some(name) = options.next()? {
             match name.as_str() {
-                "--addr" => parsed.addr = options.value()?,
-                "--cert" => parsed.cert = Some(options.value()?.into()),
-                "--key" => parsed.key = Some(options.value()?.into()),
-                "--get" => parsed.get = Some(options.value()?),
-                "--ca" => parsed.ca = Some(options.value()?.into()),
-                "--patience" => parsed.patience = Duration::from_millis(options.number(1, 86_400_000)?),
+                "--addr" => addr = options.value()?,
+                "--connections" => connections = options.number(1, 100_000_000)?,
+                "--cert" => cert = Some(options.value()?.into()),
+                "--key" => key = Some(options.value()?.into()),
+                "--get" => get = Some(options.value()?),
+                "--ca" => ca = Some(options.value()?.into()),
+                "--patience" => patience = options.duration()?,
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("{name:?} is no option of this program")),
             }
         }
-        Ok(Some(parsed))
+        let job = match (get, ca, cert, key) {
+            (Some(target), Some(ca), None, None) => Job::Get { target, ca },
+            (None, None, Some(cert), Some(key)) => Job::Serve(Settings { addr, connections, cert, key, patience }),
+            (Some(_), ..) => return Err("--get needs --ca, and takes no --cert and --key".to_owned()),
+            _ => return Err("a server needs --cert and --key, a client --get and --ca".to_owned()),
+        };
+        Ok(Some(Args { job, patience }))
     }
 }
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => return misused(&error),
-    };
-    let done = match (&args.get, &args.ca, &args.cert, &args.key) {
-        (Some(get), Some(ca), None, None) => sinew::run(|| client::get(get, ca, args.patience)),
-        (None, None, Some(cert), Some(key)) => sinew::run(|| server::run(&args, cert, key)),
-        (Some(_), ..) => return misused("--get needs --ca, and takes no --cert and --key"),
-        _ => return misused("a server needs --cert and --key, a client --get and --ca"),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("tls: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn misused(error: &str) -> ExitCode {
-    eprintln!("tls: {error}\nTry --help.");
-    ExitCode::from(2)
+    program::start("tls", HELP, Args::parse, |args| {
+        let done = match &args.job {
+            Job::Get { target, ca } => sinew::run(|| client::get(target, ca, args.patience)),
+            Job::Serve(settings) => sinew::run(|| https::run(settings)),
+        };
+        done.map(|()| ExitCode::SUCCESS)
+    })
 }
 
 /// An error that says what was being done.

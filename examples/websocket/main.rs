@@ -7,29 +7,34 @@
 
 #[path = "../common/options.rs"]
 mod options;
+#[path = "../common/program.rs"]
+mod program;
+#[path = "../common/server.rs"]
+mod server;
 
-use std::ffi::OsString;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use options::Options;
+use program::Arguments;
 use sinew::cancel::CancelToken;
-use sinew::net::{Server, TcpListener, TcpStream};
+use sinew::net::{Server, TcpStream};
 use sinew::time::timeout;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
 const HELP: &str = "\
-A WebSocket server on green threads, which echoes each message.
+A WebSocket server on green threads, which echoes each message. Ctrl-C ends it, when each client is told so.
 
 Usage: websocket [OPTIONS]
 
   --addr HOST:PORT   where to listen (127.0.0.1:8080); port 0 lets the system choose
-  --patience MS      how long a client may take for its handshake; after so long a silence it is pinged, and
-                     after twice as long it is given up (30000)
+  --connections N    connections that are served at once; more wait (100000)
+  --patience TIME    how long a client may take for its handshake; after so long a silence it is pinged, and
+                     after twice as long it is given up (30s)
   --longest BYTES    the longest message (16777216)
   --help             print this
 ";
@@ -39,20 +44,26 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 struct Args {
     addr: String,
+    connections: usize,
     patience: Duration,
     longest: usize,
 }
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
-    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
-        let mut parsed =
-            Args { addr: "127.0.0.1:8080".to_owned(), patience: Duration::from_secs(30), longest: 16 * 1024 * 1024 };
+    fn parse(args: Arguments) -> Result<Option<Args>, String> {
+        let mut parsed = Args {
+            addr: "127.0.0.1:8080".to_owned(),
+            connections: 100_000,
+            patience: Duration::from_secs(30),
+            longest: 16 * 1024 * 1024,
+        };
         let mut options = Options::new(args);
         while let Some(name) = options.next()? {
             match name.as_str() {
                 "--addr" => parsed.addr = options.value()?,
-                "--patience" => parsed.patience = Duration::from_millis(options.number(1, 86_400_000)?),
+                "--connections" => parsed.connections = options.number(1, 100_000_000)?,
+                "--patience" => parsed.patience = options.duration()?,
                 "--longest" => parsed.longest = options.number(1, 1 << 30)?,
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("{name:?} is no option of this program")),
@@ -63,36 +74,13 @@ impl Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("websocket: {error}\nTry --help.");
-            return ExitCode::from(2);
-        }
-    };
-    match sinew::run(|| serve(&args)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("websocket: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program::start("websocket", HELP, Args::parse, |args| sinew::run(|| serve(&args)).map(|()| ExitCode::SUCCESS))
 }
 
 fn serve(args: &Args) -> io::Result<()> {
-    let listener = TcpListener::bind(&args.addr)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", args.addr)))?;
-    let address = listener.local_addr()?;
-    let stop = CancelToken::new();
-    let at_ctrl_c = stop.clone();
-    sinew::spawn(move || sinew::signal::ctrl_c().map(|()| at_ctrl_c.cancel()));
-    println!("listening on ws://{address}");
-    io::stdout().flush()?;
+    let (listener, stop) = server::listen("ws", &args.addr)?;
     let served = Server::new(listener)
+        .max_connections(args.connections)
         .until(&stop)
         .drain_timeout(DRAIN)
         .on_error(|error| eprintln!("websocket: accepting: {error}"))

@@ -7,7 +7,8 @@ use crate::{cancel::CancelToken, runtime::event::Here, thread};
 
 /// Copies what comes from each of two streams to the other, until both have come to their ends: how many bytes went from
 /// `one` to `two`, and how many back. The end of one direction ends the writing half of where it goes, while the other
-/// direction goes on.
+/// direction goes on. To limit how long a direction may be silent, set the streams' own
+/// [timeouts](crate::net::TcpStream::set_read_timeout); a [`Timeout`](super::Timeout) is one thread's alone.
 ///
 /// The calling thread copies one direction and another thread the other: a green one, or, where the calling thread is an OS
 /// thread, an OS thread.

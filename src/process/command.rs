@@ -117,7 +117,8 @@ impl Command {
         self
     }
 
-    /// Whether the process is killed, and waited for up to a second, when its [`Child`] is dropped. By default it is not.
+    /// Whether the process is killed, and waited for up to a second, when its [`Child`] is dropped. By default it is not. What the process
+    /// itself has started goes on, as a shell's commands do.
     pub fn kill_on_drop(&mut self, kill_on_drop: bool) -> &mut Command {
         self.kill_on_drop = kill_on_drop;
         self

@@ -47,7 +47,8 @@ impl<T> Unpin for ScopedJoinHandle<'_, T> {}
 ///
 /// # Cancellation
 /// `f` may be cancelled where it suspends. The wait for the threads is not interrupted, since they may borrow; a cancellation
-/// that comes meanwhile takes effect after it.
+/// that comes meanwhile takes effect after it. So a [`timeout`](crate::time::timeout) around a scope lasts until the threads have ended,
+/// unless it ends them too: with handles made [`cancel_on_drop`](ScopedJoinHandle::cancel_on_drop), or a [`group`](crate::group).
 ///
 /// # Examples
 /// ```

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -116,14 +116,8 @@ impl Server {
         self.address.rsplit_once(':').expect("there is a port").1
     }
 
-    /// Presses Ctrl-C once the server listens for that.
+    /// Presses Ctrl-C, for which the server listens before it says where it does.
     pub(crate) fn interrupt(&self) {
-        until("the server listens for SIGINT", || {
-            let status = fs::read_to_string(Path::new("/proc").join(self.process.0.id().to_string()).join("status"));
-            let caught = status.as_deref().unwrap_or_default().lines().find_map(|line| line.strip_prefix("SigCgt:"));
-            let caught = u64::from_str_radix(caught.unwrap_or_default().trim(), 16).expect("the kernel tells the mask");
-            caught & (1 << (libc::SIGINT - 1)) != 0
-        });
         self.process.signal(libc::SIGINT);
     }
 
@@ -132,10 +126,6 @@ impl Server {
         let mut status = None;
         until("the server ends", || {
             status = self.process.0.try_wait().expect("it is a child");
-            // The first may have come in the moment between the mask and the listener.
-            if status.is_none() {
-                self.process.signal(libc::SIGINT);
-            }
             status.is_some()
         });
         let mut rest = String::new();

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,36 +10,40 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use sinew::cancel::CancelToken;
-use sinew::net::{Server, TcpListener, TcpStream};
+use sinew::net::{Server, TcpStream};
 use sinew::time::timeout;
 
 use crate::request::{Head, Method, Next, Refusal};
-use crate::{Args, explain};
+use crate::{explain, server};
 
 /// How long connections have to come to their ends after Ctrl-C.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// What the command line says of the server.
+pub(crate) struct Settings {
+    pub(crate) addr: String,
+    pub(crate) connections: usize,
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) patience: Duration,
+}
+
 /// Serves until Ctrl-C.
-pub(crate) fn run(args: &Args, cert: &Path, key: &Path) -> io::Result<()> {
+pub(crate) fn run(settings: &Settings) -> io::Result<()> {
+    let Settings { cert, key, patience, .. } = settings;
     let certificates = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = certificates.map_err(explain(cert.display()))?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(explain(key.display()))?;
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, private);
     let config = Arc::new(config.map_err(explain(format!("{} with {}", cert.display(), key.display())))?);
-    let listener = TcpListener::bind(&args.addr).map_err(explain(format!("cannot listen on {}", args.addr)))?;
-    let address = listener.local_addr()?;
-
-    let stop = CancelToken::new();
-    let at_ctrl_c = stop.clone();
-    sinew::spawn(move || sinew::signal::ctrl_c().map(|()| at_ctrl_c.cancel()));
-    println!("listening on https://{address}");
-    io::stdout().flush()?;
+    let (listener, stop) = server::listen("https", &settings.addr)?;
     let served = Server::new(listener)
+        .max_connections(settings.connections)
         .until(&stop)
         .drain_timeout(DRAIN)
         .on_error(|error| eprintln!("tls: accepting: {error}"))
         .serve(|stream, peer| {
-            if let Err(error) = connection(stream, &config, args.patience, &stop) {
+            if let Err(error) = connection(stream, &config, *patience, &stop) {
                 eprintln!("tls: {peer}: {error}");
             }
         })?;
