@@ -26,11 +26,11 @@ fn on_ctrl_c() -> io::Result<CancelToken> {
     let stop = CancelToken::new();
     let token = stop.clone();
     sinew::spawn(move || {
-        signals.next();
+        drop(signals.wait());
         token.cancel_with("the server is closing");
         // `eprintln!` would panic where nobody reads it any more, and a second signal be in vain.
         let _ = writeln!(io::stderr(), "stopping; once more to stop at once");
-        signals.next();
+        drop(signals.wait());
         std::process::exit(130);
     });
     Ok(stop)
