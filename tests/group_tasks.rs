@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{CountsDrops, LONG, OnDrop, assert_cancelled, on_every_crew, on_workers, spawn_started};
+use harness::{CountsDrops, LONG, OnDrop, assert_cancelled, on_every_crew, on_workers, spawn_started, wait_until};
 use sinew::{
     group::{JoinSet, gather, group, join, race},
     thread, time,
@@ -11,7 +11,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -335,11 +335,13 @@ fn a_panic_goes_on_also_where_the_caller_is_not_cancelled() {
 #[test]
 fn a_panic_of_a_thread_is_told_rather_than_the_callers_cancellation() {
     on_workers(|| {
-        let handle = spawn_started(|| {
+        let began = Arc::new(AtomicBool::new(false));
+        let begins = Arc::clone(&began);
+        let handle = spawn_started(move || {
             let told = catch_unwind(|| {
                 group(|group| {
                     group.spawn(|| -> Result<(), ()> {
-                        let _panics = OnDrop(|| ());
+                        begins.store(true, Ordering::Release);
                         let result = catch_unwind(thread::park);
                         drop(result);
                         resume_unwind(Box::new("a bug"));
@@ -352,6 +354,8 @@ fn a_panic_of_a_thread_is_told_rather_than_the_callers_cancellation() {
             assert_eq!(bug.ok(), Some("a bug"));
             "told"
         });
+        // One that was cancelled before would not run.
+        wait_until(|| began.load(Ordering::Acquire));
         handle.cancel();
         assert_eq!(handle.join().unwrap(), "told");
     });
