@@ -16,7 +16,7 @@ use crate::{
     runtime::{
         event::{Here, Woke},
         readiness::Direction,
-        uring::Ring,
+        uring::{Near, Ring},
     },
     sys::{address::RawAddr, socket, uring as sys},
 };
@@ -67,7 +67,7 @@ unsafe fn perform<T>(
             deadline = socket.deadline(direction);
         }
         // SAFETY: the running thread; the rest as promised.
-        match unsafe { ring.perform(here, entry(fd), deadline) } {
+        match unsafe { ring.perform(here, Near::source(socket.source()), entry(fd), deadline) } {
             Ok(Some(result)) => {
                 let done = done(result);
                 if !less(&done) {
@@ -155,7 +155,14 @@ pub(super) fn accept(socket: &Socket) -> Option<io::Result<(OwnedFd, RawAddr)>> 
 pub(super) fn writable(socket: &Socket, deadline: Option<Instant>) -> Option<io::Result<Woke>> {
     let (here, ring) = Here::with_ring()?;
     // SAFETY: the running thread; the entry names no memory.
-    let ready = unsafe { ring.perform(here, sys::poll(socket.as_fd().as_raw_fd(), libc::POLLOUT), deadline) };
+    let ready = unsafe {
+        ring.perform(
+            here,
+            Near::source(socket.source()),
+            sys::poll(socket.as_fd().as_raw_fd(), libc::POLLOUT),
+            deadline,
+        )
+    };
     Some(ready.map(|ready| match ready {
         None => Woke::TimedOut,
         Some(_) => {

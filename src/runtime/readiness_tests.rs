@@ -9,7 +9,7 @@ fn listed<W: Wake, R>(
     waker: W,
     body: impl FnOnce(&Listed<'_, W>) -> R,
 ) -> Option<R> {
-    let node = Node::new(direction, waker);
+    let node = Node::new(direction, waker, std::ptr::null());
     let listed = readiness.list(&node)?;
     Some(body(&listed))
 }

@@ -10,6 +10,7 @@
 use std::{
     io,
     os::fd::{BorrowedFd, RawFd},
+    ptr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -65,6 +66,12 @@ impl Source {
         &self.readiness
     }
 
+    /// Where the reference to the source lies: in what has the descriptor, too, which a thread touches after its wait.
+    #[inline]
+    pub(crate) fn holder(self: &Arc<Self>) -> *const () {
+        ptr::from_ref(self).cast()
+    }
+
     /// Waits, with `fd` which is the descriptor of this source, until a call in this direction may succeed, or the deadline
     /// passes. May return early for no reason.
     ///
@@ -82,7 +89,7 @@ impl Source {
             let ready = os::poll(&mut [socket::poll_entry(fd, direction == Direction::Write)], deadline)?;
             return Ok(if ready { Woke::Event } else { Woke::TimedOut });
         };
-        let node = Node::new(direction, here.waker());
+        let node = Node::new(direction, here.waker(), self.holder());
         let Some(listed) = self.readiness.list(&node) else { return Ok(Woke::Event) };
         self.hear_of(here)?;
         loop {
@@ -141,7 +148,8 @@ impl Source {
             let mut entries: Vec<_> = sources.iter().map(|&(_, fd)| socket::poll_entry(fd, write)).collect();
             return Ok(if os::poll(&mut entries, deadline)? { Woke::Event } else { Woke::TimedOut });
         };
-        let nodes: Vec<_> = sources.iter().map(|_| Node::new(direction, here.waker())).collect();
+        let nodes: Vec<_> =
+            sources.iter().map(|(source, _)| Node::new(direction, here.waker(), source.holder())).collect();
         let mut listed = Vec::with_capacity(nodes.len());
         for (&(source, _), node) in sources.iter().zip(&nodes) {
             let Some(entry) = source.readiness.list(node) else { return Ok(Woke::Event) };

@@ -4,6 +4,7 @@
 //! has it done in another way, and none of it has been done yet. They wait as every operation does, and can be cancelled; but
 //! what the kernel has begun on a file goes on to its end, and is waited for.
 
+use super::Near;
 use crate::{cancel, runtime::event::Here, sys::uring as sys};
 use io_uring::squeue::Entry;
 use std::{
@@ -23,7 +24,7 @@ unsafe fn perform(entry: Entry) -> Option<io::Result<u32>> {
     here.breathe();
     ring.hurry();
     // SAFETY: the running thread; the rest as promised.
-    match unsafe { ring.perform(here, entry, None) } {
+    match unsafe { ring.perform(here, Near::NOTHING, entry, None) } {
         Err(error) if is_refused(&error) => None,
         done => Some(done.map(|result| result.expect("there is no deadline"))),
     }

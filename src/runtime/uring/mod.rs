@@ -50,7 +50,7 @@ mod operation;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use operation::Operation;
+pub(crate) use operation::{Near, Operation};
 
 use super::event::Waker;
 use crate::{
@@ -192,13 +192,23 @@ impl Ring {
     ///
     /// # Safety
     /// What the entry names stays there until its completion has been told.
+    #[inline(always)]
     unsafe fn push(&self, kernel: &mut IoUring, entry: &squeue::Entry) -> (io::Result<()>, usize) {
+        // SAFETY: as promised.
+        if unsafe { kernel.submission().push(entry) }.is_ok() {
+            return (Ok(()), 0);
+        }
+        // SAFETY: the same.
+        unsafe { self.push_when_there_is_room(kernel, entry) }
+    }
+
+    /// # Safety
+    /// As for [`push`](Self::push).
+    #[cold]
+    #[inline(never)]
+    unsafe fn push_when_there_is_room(&self, kernel: &mut IoUring, entry: &squeue::Entry) -> (io::Result<()>, usize) {
         let mut count = 0;
         loop {
-            // SAFETY: as promised.
-            if unsafe { kernel.submission().push(entry) }.is_ok() {
-                return (Ok(()), count);
-            }
             let waiting = kernel.submission().len() as u32;
             let entered = sys::enter(kernel, waiting, 0, None);
             count += self.take(kernel);
@@ -206,6 +216,10 @@ impl Ring {
                 Ok(()) | Err((Some(libc::EINTR | libc::EBUSY), _)) => {}
                 Err((Some(libc::EAGAIN), _)) => return (Err(io::ErrorKind::OutOfMemory.into()), count),
                 Err((_, error)) => return (Err(error), count),
+            }
+            // SAFETY: as promised.
+            if unsafe { kernel.submission().push(entry) }.is_ok() {
+                return (Ok(()), count);
             }
         }
     }

@@ -7,21 +7,38 @@ use crate::{
     runtime::{
         clock,
         event::{Here, Waker},
+        source::Source,
         wait::{self, Ending},
     },
     sys::{prefetch::prefetch, uring as sys},
     task::wake,
 };
 use io_uring::{cqueue, squeue};
-use std::{cell::Cell, io, ptr, time::Instant};
+use std::{cell::Cell, io, ptr, sync::Arc, time::Instant};
 
 /// What the kernel has to tell of an operation. It lies in the frame that waits for it.
 pub(crate) struct Operation {
     waker: Waker,
+    near: Near,
     /// Entries with this mark that were not told of.
     left: Cell<u8>,
     /// What the operation itself gave: a count or a descriptor, or an error's number below zero.
     result: Cell<i32>,
+}
+
+/// What a thread touches when its operation has ended, besides its stack's end; only to fetch it early.
+#[derive(Clone, Copy)]
+pub(crate) struct Near([*const (); 2]);
+
+impl Near {
+    /// Nothing else.
+    pub(crate) const NOTHING: Self = Self([ptr::null(); 2]);
+
+    /// A descriptor's readiness, and what refers to it.
+    #[inline]
+    pub(crate) fn source(source: &Arc<Source>) -> Self {
+        Self([source.holder(), ptr::from_ref(source.readiness()).cast()])
+    }
 }
 
 /// Ends the process if a frame is left that the kernel may still write to. Nothing below unwinds while it lives; this says so.
@@ -44,10 +61,11 @@ impl Operation {
         ptr::from_ref(self).expose_provenance() as u64
     }
 
-    /// Starts to fetch what waking its thread will touch.
+    /// Starts to fetch what waking its thread will touch, and what that will touch then.
     #[inline]
     pub(super) fn prefetch(&self) {
         prefetch(self.waker.address());
+        self.near.0.into_iter().for_each(prefetch);
     }
 
     /// Takes a completion. Whom to wake, if it was the last.
@@ -78,10 +96,11 @@ impl Ring {
     pub(crate) unsafe fn perform(
         &self,
         here: Here<'_>,
+        near: Near,
         entry: squeue::Entry,
         deadline: Option<Instant>,
     ) -> io::Result<Option<u32>> {
-        let operation = Operation { waker: here.waker(), left: Cell::new(0), result: Cell::new(0) };
+        let operation = Operation { waker: here.waker(), near, left: Cell::new(0), result: Cell::new(0) };
         // SAFETY: as promised, and the operation itself stays by invariant 1.
         unsafe { self.hand_over(&operation, entry.user_data(operation.mark())) }?;
         self.in_flight.store(self.in_flight.load(Ordering::Relaxed) + 1, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 //!
 //! Where the kernel refuses io_uring these tests check nothing, unless `SINEW_IO=uring` demands it.
 
-use super::files;
+use super::{Near, files};
 use crate::{
     Runtime, cancel,
     net::{TcpListener, TcpStream, UdpSocket, unix::UnixStream},
@@ -377,7 +377,7 @@ fn a_file_operation_that_is_cancelled_gives_its_memory_back_first() {
             let mut buf = [0; 16];
             let entry = crate::sys::uring::read(std::os::fd::AsRawFd::as_raw_fd(&reader), &raw mut buf, u64::MAX);
             // SAFETY: the running thread; the buffer lies in this frame.
-            unsafe { ring.perform(here, entry, None) }.map(|_| ())
+            unsafe { ring.perform(here, Near::NOTHING, entry, None) }.map(|_| ())
         });
         sleep(WAIT);
         thread.thread().cancel();
