@@ -11,9 +11,8 @@ const BYTES: usize = 64 << 10;
 
 /// The calling OS thread has an alternate signal stack while this lives.
 ///
-/// One that the thread has already is left alone if it is large enough. Those that std gives to the main thread and to those that
-/// it starts are not: signals that are delivered at once each have a frame there, of 3 KiB and more on some processors, and the third
-/// of them would end the process. The signal stack belongs to the OS thread, so this is neither `Send` nor `Sync`.
+/// One that the thread has already (std gives one to the main thread and to those that it starts) is left alone if it
+/// is large enough. The signal stack belongs to the OS thread, so this is neither `Send` nor `Sync`.
 #[derive(Debug)]
 pub(crate) struct AltStack {
     own: Option<Own>,
@@ -34,7 +33,7 @@ impl AltStack {
     /// Fails if the kernel gives no memory for one.
     pub(crate) fn new() -> io::Result<Self> {
         let before = signal::alt_stack();
-        if before.is_some_and(|stack| stack.ss_size >= BYTES.max(signal::min_alt_stack())) {
+        if before.is_some_and(|stack| stack.ss_size >= signal::min_alt_stack()) {
             return Ok(Self { own: None, pinned: PhantomData });
         }
         let guard = guard_bytes();
