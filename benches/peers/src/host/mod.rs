@@ -22,14 +22,12 @@ type Serve = Box<dyn FnOnce() + Send>;
 fn echo<const BUFFER: usize>(library: &str, workers: usize, hog: bool) -> Result<Serve, String> {
     Ok(match library {
         "sinew" => Box::new(move || on_sinew::echo::<BUFFER>(workers, hog)),
-        #[cfg(feature = "io-uring")]
         "sinew-uring" => Box::new(move || on_sinew::echo_by_ring::<BUFFER>(workers)),
         "tokio-current" => Box::new(move || on_tokio::echo::<BUFFER>(0, hog)),
         "tokio-multi" => Box::new(move || on_tokio::echo::<BUFFER>(workers, hog)),
         "may" => Box::new(move || on_may::echo::<BUFFER>(workers, hog)),
         "std" => Box::new(on_std::echo::<BUFFER>),
         "bare" => Box::new(on_bare::serve::<on_bare::Echo<BUFFER>>),
-        #[cfg(feature = "io-uring")]
         "bare-uring" => Box::new(on_bare::echo_by_ring::<BUFFER>),
         _ => return Err(format!("no echo server on {library}")),
     })

@@ -102,7 +102,6 @@ impl<const BUFFER: usize> Serve for Echo<BUFFER> {
 }
 
 /// Echoes by a ring: receives are its, each into a buffer of the connection, and sends are calls, as is fastest here.
-#[cfg(feature = "io-uring")]
 pub fn echo_by_ring<const BUFFER: usize>() {
     use io_uring::{IoUring, cqueue, opcode, types::Fd};
     use std::os::fd::{AsRawFd, FromRawFd};

@@ -22,7 +22,6 @@ pub fn echo<const BUFFER: usize>(workers: usize, hog: bool) {
 }
 
 /// The same by io_uring. It ends the process if the kernel does not let us: the figures would be epoll's.
-#[cfg(feature = "io-uring")]
 pub fn echo_by_ring<const BUFFER: usize>(workers: usize) {
     let builder = sinew::Runtime::builder().workers(workers).io_driver(sinew::runtime::IoDriver::Uring);
     builder.build().expect("sinew's runtime starts").run(|| {
