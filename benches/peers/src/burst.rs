@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use crate::model::Sample;
-use crate::proc;
+use crate::proc::{self, Usage};
 
 /// Serves the runner until its input ends.
 pub fn main(words: &[&str]) -> Result<(), String> {
@@ -16,21 +16,16 @@ pub fn main(words: &[&str]) -> Result<(), String> {
     let server: u32 = server.parse().map_err(|e| format!("{server:?}: {e}"))?;
     let connections: usize = connections.parse().map_err(|e| format!("{connections:?}: {e}"))?;
     proc::raise_open_files();
-    let cpu = || proc::cpu_time(server).map_err(|e| format!("the server's processor time: {e}"));
     for line in io::stdin().lines() {
         let line = line.map_err(|e| e.to_string())?;
         let bursts: u32 = line.parse().map_err(|e| format!("{line:?}: {e}"))?;
-        let before = cpu()?;
+        let usage = Usage::of(server)?;
         let mut elapsed = Duration::ZERO;
         for _ in 0..bursts {
             elapsed += burst(address, server, connections).map_err(|e| e.to_string())?;
         }
-        let after = cpu()?;
-        let count = f64::from(bursts) * connections as f64;
-        let sample = Sample::new(count / elapsed.as_secs_f64())
-            .mean("user-ns", (after.0 - before.0) / count, count)
-            .mean("system-ns", (after.1 - before.1) / count, count);
-        println!("{}end", sample.to_lines());
+        let (count, seconds) = (f64::from(bursts) * connections as f64, elapsed.as_secs_f64());
+        println!("{}end", usage.add_to(Sample::new(count / seconds), count, seconds)?.to_lines());
     }
     Ok(())
 }

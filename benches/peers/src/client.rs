@@ -12,6 +12,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::model::Sample;
+use crate::proc::Usage;
 use crate::{datagrams, proc};
 
 pub struct Options {
@@ -122,7 +123,7 @@ const TENTHS: u64 = 10;
 /// What is counted between the warm-up's end and the window's.
 pub struct Window {
     pub began: Instant,
-    cpu: (f64, f64),
+    usage: Usage,
     pub messages: u64,
     latencies: Histogram<u64>,
 }
@@ -130,9 +131,9 @@ pub struct Window {
 impl Window {
     /// Starts to count.
     pub fn open(options: &Options) -> Result<Window, String> {
-        let cpu = proc::cpu_time(options.server).map_err(|e| format!("the server's processor time: {e}"))?;
+        let usage = Usage::of(options.server)?;
         let latencies = Histogram::new_with_bounds(1, 60_000_000 * TENTHS, 3).map_err(|e| e.to_string())?;
-        Ok(Window { began: Instant::now(), cpu, messages: 0, latencies })
+        Ok(Window { began: Instant::now(), usage, messages: 0, latencies })
     }
 
     /// An answer has come.
@@ -150,10 +151,15 @@ impl Window {
         self.latencies.value_at_quantile(quantile) as f64 / TENTHS as f64
     }
 
-    /// Messages a second in a closed loop, the latency that one in a hundred exceeds, and the server's time for each.
-    pub fn rate(&self, options: &Options) -> Result<Sample, String> {
+    /// Messages a second in a closed loop, the latency that one in a hundred exceeds, and the server's time.
+    pub fn rate(&self) -> Result<Sample, String> {
         let sample = Sample::new(self.messages as f64 / self.began.elapsed().as_secs_f64());
-        add_cpu(sample.median("p99-us", self.latency(0.99)), options, self)
+        self.add_usage(sample.median("p99-us", self.latency(0.99)))
+    }
+
+    /// The server's time for each message, and how busy it is.
+    fn add_usage(&self, sample: Sample) -> Result<Sample, String> {
+        self.usage.add_to(sample, self.messages.max(1) as f64, self.began.elapsed().as_secs_f64())
     }
 }
 
@@ -187,17 +193,6 @@ fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> Result<(), S
         Err(error) if error.kind() != ErrorKind::Interrupted => Err(format!("poll: {error}")),
         _ => Ok(()),
     }
-}
-
-/// The server's time in user mode and in the kernel for each message.
-fn add_cpu(sample: Sample, options: &Options, window: &Window) -> Result<Sample, String> {
-    let (user, system) = proc::cpu_time(options.server).map_err(|e| e.to_string())?;
-    let messages = window.messages.max(1) as f64;
-    Ok(sample.mean("user-ns", (user - window.cpu.0) / messages, messages).mean(
-        "system-ns",
-        (system - window.cpu.1) / messages,
-        messages,
-    ))
 }
 
 /// Loads the server for so long as each line of the input says in milliseconds, prints the sample of each such slice, and
@@ -235,7 +230,7 @@ fn slices(options: &Options, poll: &mut Poll, connections: &mut [Connection]) ->
                 }
             }
         }
-        window.rate(options)
+        window.rate()
     })
 }
 
@@ -287,7 +282,7 @@ fn paced(options: &Options, poll: &mut Poll, connections: &mut [Connection]) -> 
                     .mean("p99", millis(0.99), 1.0)
                     .max("longest", window.latency(1.0) / 1e3)
                     .mean("messages/s", rate, 1.0);
-                print!("{}", add_cpu(sample, options, window)?.to_lines());
+                print!("{}", window.add_usage(sample)?.to_lines());
                 return Ok(());
             }
             _ => {}

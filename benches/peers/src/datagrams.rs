@@ -114,7 +114,7 @@ impl Client {
                 }
             }
         }
-        Ok(window.rate(options)?.max("lost", f64::from(lost)))
+        Ok(window.rate()?.max("lost", f64::from(lost)))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use crate::model::Sample;
+
 /// A field of `/proc/self/status` in KiB.
 fn status_kib(field: &str) -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -41,7 +43,7 @@ pub fn max_mappings() -> u64 {
 }
 
 /// Processor time a process has used so far, in nanoseconds: in user mode, and in the kernel.
-pub fn cpu_time(pid: u32) -> io::Result<(f64, f64)> {
+fn cpu_time(pid: u32) -> io::Result<(f64, f64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name in brackets may hold blanks; the fields after it are the third and on.
     let rest = text.rsplit(')').next().unwrap_or_default();
@@ -49,6 +51,32 @@ pub fn cpu_time(pid: u32) -> io::Result<(f64, f64)> {
     // SAFETY: sysconf reads a constant of the system.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64;
     Ok((field(14) * 1e9 / ticks, field(15) * 1e9 / ticks))
+}
+
+/// What a process takes of its processors from some moment on.
+pub struct Usage {
+    pid: u32,
+    before: (f64, f64),
+}
+
+impl Usage {
+    /// Begins to count.
+    pub fn of(pid: u32) -> Result<Usage, String> {
+        let before = cpu_time(pid).map_err(|e| format!("the server's processor time: {e}"))?;
+        Ok(Usage { pid, before })
+    }
+
+    /// Adds to a sample what the process has taken so far for each of `count` operations, in user mode and in the kernel, and how
+    /// much of so many `seconds` it was busy, in percent of one processor.
+    pub fn add_to(&self, sample: Sample, count: f64, seconds: f64) -> Result<Sample, String> {
+        let after = Usage::of(self.pid)?.before;
+        let (user, system) = (after.0 - self.before.0, after.1 - self.before.1);
+        Ok(sample.mean("user-ns", user / count, count).mean("system-ns", system / count, count).mean(
+            "busy",
+            (user + system) / 1e9 / seconds * 100.0,
+            seconds,
+        ))
+    }
 }
 
 /// Sends a process a signal.

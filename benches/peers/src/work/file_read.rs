@@ -1,6 +1,9 @@
 //! Random reads of 4 KiB from a file, 32 under way at once: of what the page cache holds, and past it (`O_DIRECT`), where
 //! each read asks the disk. Each page begins with its number, and each read checks it.
 //!
+//! What the page cache holds sinew reads at once on the calling thread, by either driver: the cached row shows that way, and no
+//! ring.
+//!
 //! tokio twice: by its `File`, which has no reads at an offset, so that each is a seek and a read on its blocking pool; and by
 //! one call on that pool for each read. The first has a buffer of its own, which no direct read can use.
 

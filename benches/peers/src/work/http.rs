@@ -1,15 +1,23 @@
 //! HTTP over 256 connections that stay: plain requests, and sixteen at a time. `wrk` loads each server in turn, with one
-//! thread on one processor; the server has one worker and the other processor. The servers in Rust share the `http` example's parser,
-//! answers and buffers ([`crate::http`]); Go's is net/http. Each read that waits may do so for 30 s, and each write: sinew's and may's
-//! by the socket's timeouts, tokio's by `tokio::time::timeout`, Go's by the server's `ReadTimeout`, `IdleTimeout` and
-//! `WriteTimeout`; a bare loop over epoll, which has no such limits, shows what is the kernel's and the handler's. wrk connects anew in each run, which costs less than a hundredth of it.
+//! thread on one processor; the server has one worker and the other processor. wrk connects anew in each run, which costs less
+//! than a hundredth of it.
+//!
+//! The servers in Rust share the `http` example's parser, answers and buffers ([`crate::http`]); Go's is net/http. Each read that
+//! waits may do so for 30 s, and each write: sinew's and may's by the socket's timeouts, tokio's by `tokio::time::timeout`, Go's by
+//! the server's `ReadTimeout`, `IdleTimeout` and `WriteTimeout`; a bare loop over epoll, which has no such limits, shows what is
+//! the kernel's and the handler's. sinew's server is the example's whole, and does more: its waits also end by a stop
+//! token, and a request that has begun to come has a deadline of its own. tokio's has neither.
+//!
+//! `busy` is for how much of a run the server was on its processor, in percent. One that is not busy all the time waits for
+//! wrk, and its rate is the client's: the ratio of two rates is then nearer to one than that of what the servers take for each
+//! request.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::model::{Entry, Outcome, Row, Sample, Scale, at_least_times, below_figure};
 use crate::peers::program::{self, Hosted, go};
-use crate::proc;
+use crate::proc::{self, Usage};
 
 const SERVER_CPU: usize = 0;
 const CLIENT_CPU: usize = 1;
@@ -48,10 +56,8 @@ fn wrk(server: &Hosted, load: Load, scale: Scale) -> Outcome {
         command.arg("-s").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("wrk/pipelined.lua"));
     }
     proc::pin_command(&mut command, CLIENT_CPU);
-    let cpu = || proc::cpu_time(server.pid()).map_err(|e| format!("the server's processor time: {e}"));
-    let before = cpu()?;
+    let usage = Usage::of(server.pid())?;
     let report = program::output(&mut command)?;
-    let after = cpu()?;
     if ["Socket errors", "Non-2xx"].iter().any(|trouble| report.contains(trouble)) {
         return Err(format!("wrk met errors: {report}"));
     }
@@ -60,11 +66,9 @@ fn wrk(server: &Hosted, load: Load, scale: Scale) -> Outcome {
     let requests = report.split_once(" requests in ").and_then(|(front, _)| number(front.lines().last()?));
     let rate = report.split_once("Requests/sec:").and_then(|(_, back)| number(back.lines().next()?));
     let requests = requests.filter(|&requests| requests > 0.0).ok_or_else(unknown)?;
-    Ok(Sample::new(rate.ok_or_else(unknown)?).mean("user-ns", (after.0 - before.0) / requests, requests).mean(
-        "system-ns",
-        (after.1 - before.1) / requests,
-        requests,
-    ))
+    let rate = rate.ok_or_else(unknown)?;
+    // By wrk's own time: of its start and its end, the server knows nothing.
+    usage.add_to(Sample::new(rate), requests, requests / rate)
 }
 
 fn host(library: &str) -> Command {
