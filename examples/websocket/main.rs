@@ -2,7 +2,7 @@
 //! thread a connection. Ctrl-C ends it, when each client is told so.
 //!
 //! ```text
-//! cargo run --release --example websocket -- --addr 127.0.0.1:8080
+//! cargo run --release --example websocket -- --addr 127.0.0.1:8081
 //! ```
 
 #[path = "../common/options.rs"]
@@ -31,7 +31,7 @@ A WebSocket server on green threads, which echoes each message. Ctrl-C ends it, 
 
 Usage: websocket [OPTIONS]
 
-  --addr HOST:PORT   where to listen (127.0.0.1:8080); port 0 lets the system choose
+  --addr HOST:PORT   where to listen (127.0.0.1:8081); port 0 lets the system choose
   --connections N    connections that are served at once; more wait (100000)
   --patience TIME    how long a client may take for its handshake; after so long a silence it is pinged, and
                      after twice as long it is given up (30s)
@@ -53,7 +53,7 @@ impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
     fn parse(args: Arguments) -> Result<Option<Args>, String> {
         let mut parsed = Args {
-            addr: "127.0.0.1:8080".to_owned(),
+            addr: "127.0.0.1:8081".to_owned(),
             connections: 100_000,
             patience: Duration::from_secs(30),
             longest: 16 * 1024 * 1024,
