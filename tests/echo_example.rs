@@ -4,12 +4,28 @@ mod example_binary;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 fn echo(arguments: &[&str]) -> Output {
     Command::new(example_binary::path("echo")).args(arguments).stdin(Stdio::null()).output().expect("echo starts")
+}
+
+/// A server, the rest of its output, and where it listens.
+fn serve(arguments: &[&str]) -> (Child, BufReader<ChildStdout>, String) {
+    let mut server = Command::new(example_binary::path("echo"))
+        .arg("--server-only")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("echo starts");
+    let mut output = BufReader::new(server.stdout.take().expect("standard output is piped"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("the server says where it listens");
+    let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
+    (server, output, address.to_owned())
 }
 
 fn stdout(output: &Output) -> String {
@@ -59,16 +75,8 @@ fn messages_at_fixed_times_take_the_time_that_was_asked_for() {
 )]
 fn a_signal_ends_the_server() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
-        let mut server = Command::new(example_binary::path("echo"))
-            .args(["--server-only", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("echo starts");
-        let mut output = BufReader::new(server.stdout.take().expect("standard output is piped"));
-        let mut line = String::new();
-        output.read_line(&mut line).expect("the server says where it listens");
-        let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
-        let client = echo(&["--client-only", address, "--connections", "5", "--messages", "2"]);
+        let (mut server, mut output, address) = serve(&["127.0.0.1:0"]);
+        let client = echo(&["--client-only", &address, "--connections", "5", "--messages", "2"]);
         assert!(client.status.success(), "{}", stderr(&client));
         // SAFETY: the process is a child that was not waited for, so its id is its own.
         assert_eq!(unsafe { libc::kill(server.id() as i32, signal) }, 0);
@@ -88,17 +96,8 @@ fn one_worker_and_messages_longer_than_any_buffer_work() {
 
 #[test]
 fn a_server_and_a_client_of_their_own_work_together() {
-    let mut server = Command::new(example_binary::path("echo"))
-        .args(["--server-only", "127.0.0.1:0,127.0.0.1:0", "--until-eof"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("echo starts");
-    let mut output = BufReader::new(server.stdout.take().expect("standard output is piped"));
-    let mut line = String::new();
-    output.read_line(&mut line).expect("the server says where it listens");
-    let addresses = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
-    let client = echo(&["--client-only", addresses, "--connections", "50", "--messages", "5"]);
+    let (mut server, mut output, addresses) = serve(&["127.0.0.1:0,127.0.0.1:0", "--until-eof"]);
+    let client = echo(&["--client-only", &addresses, "--connections", "50", "--messages", "5"]);
     assert!(client.status.success(), "{}\n{}", client.status, stderr(&client));
     assert_eq!(row(&stdout(&client), "messages"), "250");
     drop(server.stdin.take());

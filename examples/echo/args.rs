@@ -1,10 +1,10 @@
 //! What the command line asks for.
 
-use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use crate::options::Options;
+use crate::program::Arguments;
 
 /// How many connections are held when the command line does not say.
 pub(crate) const DEFAULT_CONNECTIONS: usize = 10_000;
@@ -62,7 +62,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
-    pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
+    pub(crate) fn parse(args: Arguments) -> Result<Option<Args>, String> {
         let mut parsed = Args {
             role: Role::Both,
             connections: DEFAULT_CONNECTIONS,

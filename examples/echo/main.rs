@@ -17,6 +17,8 @@ mod memory;
 mod options;
 mod pattern;
 mod processors;
+#[path = "../common/program.rs"]
+mod program;
 mod progress;
 mod report;
 mod server;
@@ -37,25 +39,11 @@ use sinew::Runtime;
 use sinew::signal::{SIGINT, SIGTERM, Signals};
 use thousands::thousands;
 
-/// The exit code for a wrong command line, or a limit that is too low.
+/// The exit code for a limit that is too low, as for a wrong command line.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("echo: {error}\nTry --help.");
-            return ExitCode::from(USAGE);
-        }
-    };
-    dispatch(&args).unwrap_or_else(|error| {
-        eprintln!("echo: {error}");
-        ExitCode::FAILURE
-    })
+    program::start("echo", HELP, Args::parse, |args| dispatch(&args))
 }
 
 fn dispatch(args: &Args) -> io::Result<ExitCode> {

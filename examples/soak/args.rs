@@ -1,9 +1,10 @@
 //! What the command line asks for.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
+use crate::kinds::KINDS;
 use crate::options::Options;
+use crate::program::Arguments;
 
 pub(crate) const HELP: &str = "\
 Mixes everything that threads wait on, green threads and OS threads, and cancels them at random; checks that nothing is
@@ -57,7 +58,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// Reads the arguments behind the program's name; `None` means that help was asked for.
-    pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
+    pub(crate) fn parse(args: Arguments) -> Result<Option<Args>, String> {
         let mut parsed = Args {
             length: Duration::from_secs(60),
             seed: 1,
@@ -83,6 +84,14 @@ impl Args {
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("{name:?} is no option of this program")),
             }
+        }
+        if !KINDS.iter().any(|kind| kind.name.contains(&parsed.only)) {
+            let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+            return Err(format!(
+                "no kind of work has {:?} in its name; there are:\n  {}",
+                parsed.only,
+                names.join("\n  ")
+            ));
         }
         Ok(Some(parsed))
     }

@@ -17,6 +17,8 @@ mod ledger;
 #[path = "../common/options.rs"]
 mod options;
 mod process;
+#[path = "../common/program.rs"]
+mod program;
 mod progress;
 mod random;
 mod report;
@@ -26,6 +28,7 @@ mod stage;
 mod thousands;
 mod watchdog;
 
+use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,37 +39,22 @@ use actor::World;
 use args::{Args, HELP};
 use progress::Progress;
 
-/// The exit code for a wrong command line.
-const USAGE: u8 = 2;
-
 /// How many rounds one runtime serves.
 const RUNTIME_ROUNDS: u64 = 8;
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("soak: {error}\nTry --help.");
-            return ExitCode::from(USAGE);
-        }
-    };
-    if !kinds::KINDS.iter().any(|kind| kind.name.contains(&args.only)) {
-        eprintln!("soak: no kind of work has {:?} in its name; there are:", args.only);
-        kinds::KINDS.iter().for_each(|kind| eprintln!("  {}", kind.name));
-        return ExitCode::from(USAGE);
-    }
+    program::start("soak", HELP, Args::parse, |args| Ok::<_, Infallible>(run(&args)))
+}
+
+fn run(args: &Args) -> ExitCode {
     kinds::hide_planned_panics();
     let world = Arc::new(World::default());
     let start = Instant::now();
-    let mut progress = Progress::new(&args);
-    match soak(&args, &world, &mut progress) {
+    let mut progress = Progress::new(args);
+    match soak(args, &world, &mut progress) {
         Ok(rounds) => {
             progress.finish();
-            report::print(&args, &world, rounds, start.elapsed());
+            report::print(args, &world, rounds, start.elapsed());
             ExitCode::SUCCESS
         }
         Err(wrong) => {

@@ -7,10 +7,11 @@ mod table;
 
 #[path = "../common/options.rs"]
 mod options;
+#[path = "../common/program.rs"]
+mod program;
 #[path = "../../benches/switch/mod.rs"]
 mod switch;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use options::Options;
 use perf_event::{Builder, Counter, events::Hardware};
+use program::Arguments;
 use switch::{Row, Watch};
 
 const HELP: &str = "\
@@ -41,7 +43,7 @@ struct Args {
 }
 
 impl Args {
-    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, String> {
+    fn parse(args: Arguments) -> Result<Option<Args>, String> {
         let mut parsed =
             Args { only: String::new(), rounds: 7, run: Duration::from_millis(20), svg: "switch_lab.svg".into() };
         let mut options = Options::new(args);
@@ -52,7 +54,7 @@ impl Args {
                 "--millis" => parsed.run = Duration::from_millis(options.number(1, 10_000)?),
                 "--svg" => parsed.svg = options.value()?.into(),
                 "--help" => return Ok(None),
-                _ => return Err(format!("there is no option {option}; --help lists them")),
+                _ => return Err(format!("{option:?} is no option of this program")),
             }
         }
         Ok(Some(parsed))
@@ -88,24 +90,7 @@ impl Measured {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("switch_lab: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("switch_lab: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program::start("switch_lab", HELP, Args::parse, |args| run(&args).map(|()| ExitCode::SUCCESS))
 }
 
 fn run(args: &Args) -> Result<(), String> {
