@@ -480,37 +480,3 @@ fn one_default_runtime_is_started_by_many_os_threads_at_once() {
     harness::wait_until(|| workers() >= 3);
     assert_eq!(workers(), 3);
 }
-
-#[test]
-fn a_bad_sinew_workers_is_an_error_that_says_so() {
-    const TEST: &str = "a_bad_sinew_workers_is_an_error_that_says_so";
-    if is_child() {
-        let error = Runtime::new().map(|_| ()).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
-        // A runtime that says how many it wants does not ask.
-        assert_eq!(small(2).workers(), 2);
-        let words = catch_unwind(|| drop(sinew::spawn(|| ()))).unwrap_err();
-        let words = words.downcast_ref::<String>().unwrap();
-        assert!(words.contains("SINEW_WORKERS is to be a number between 1 and 1,024"), "{words}");
-        assert!(words.contains(&std::env::var("SINEW_WORKERS").unwrap()), "{words}");
-        return;
-    }
-    for bad in ["0", "1025", "-1", "two", "", "1.5", "99999999999999999999"] {
-        let output = child(TEST).env("SINEW_WORKERS", bad).output().unwrap();
-        assert!(output.status.success(), "{bad:?}: {}", words_of(&output));
-    }
-}
-
-#[test]
-fn a_good_sinew_workers_is_followed() {
-    const TEST: &str = "a_good_sinew_workers_is_followed";
-    if is_child() {
-        let want: usize = std::env::var("SINEW_WORKERS").unwrap().trim().parse().unwrap();
-        assert_eq!(Runtime::new().unwrap().workers(), want);
-        return;
-    }
-    for good in ["1", "5", " 2 "] {
-        let output = child(TEST).env("SINEW_WORKERS", good).output().unwrap();
-        assert!(output.status.success(), "{good:?}: {}", words_of(&output));
-    }
-}

@@ -451,11 +451,26 @@ impl Handle {
 /// # Panics
 /// If it cannot be started; the message says why.
 pub(crate) fn default() -> &'static Runtime {
+    try_default().unwrap_or_else(|error| panic!("sinew: {error}"))
+}
+
+/// The same.
+///
+/// # Errors
+/// It cannot be started; the message says so, and why.
+pub(crate) fn try_default() -> io::Result<&'static Runtime> {
     static DEFAULT: OnceLock<Runtime> = OnceLock::new();
-    DEFAULT.get_or_init(|| match Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => panic!("sinew: the default runtime cannot be started: {error}"),
-    })
+    static STARTING: Mutex<()> = Mutex::new(());
+    if let Some(runtime) = DEFAULT.get() {
+        return Ok(runtime);
+    }
+    let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(runtime) = DEFAULT.get() {
+        return Ok(runtime);
+    }
+    let runtime = Runtime::new()
+        .map_err(|error| io::Error::new(error.kind(), format!("the default runtime cannot be started: {error}")))?;
+    Ok(DEFAULT.get_or_init(|| runtime))
 }
 
 impl Runtime {

@@ -20,7 +20,7 @@ use std::{io, marker::PhantomData, panic::resume_unwind, ptr::NonNull, time::Ins
 /// Called on a green thread, into the same runtime; on an OS thread, into the default one, which is started on first use.
 ///
 /// # Panics
-/// If no stack can be had at the moment; [`Builder::spawn`] gives an error instead.
+/// If no stack can be had at the moment, or the default runtime cannot be started; [`Builder::spawn`] gives an error instead.
 ///
 /// # Examples
 /// ```
@@ -72,7 +72,7 @@ pub(super) unsafe fn spawn_raw<F: FnOnce() -> T, T>(f: F, wishes: Wishes) -> io:
     unsafe {
         match Worker::current() {
             Some(worker) => spawn_here(worker, f, wishes),
-            None => spawn_into(builder::default().inner(), f, wishes),
+            None => spawn_into(builder::try_default()?.inner(), f, wishes),
         }
     }
 }
@@ -199,7 +199,8 @@ impl Builder {
     /// Spawns the thread. See [`spawn`].
     ///
     /// # Errors
-    /// No stack can be had at the moment, and the error names the limit; or the size is over 1 GiB (512 MiB on 32-bit processors).
+    /// No stack can be had at the moment, and the error names the limit; the size is over 1 GiB (512 MiB on 32-bit processors); or the
+    /// default runtime cannot be started.
     ///
     /// # Panics
     /// If the name has a NUL byte.
