@@ -15,7 +15,10 @@ use std::{
 
 use common::{each_way, sleep, spawn, tcp::same};
 use harness::{assert_cancelled, wait_until};
-use sinew::process::{Child, Command, ExitStatus, Stdio};
+use sinew::{
+    io::pipe,
+    process::{Child, Command, ExitStatus, Stdio},
+};
 
 /// A shell that does this.
 fn shell(script: &str) -> Command {
@@ -198,6 +201,27 @@ fn a_childs_output_becomes_anothers_input_in_blocking_mode() {
         assert!(!is_nonblocking(&std));
         assert!(is_nonblocking(sinew::process::ChildStdin::from(std)));
         assert!(child.wait().unwrap().success());
+    });
+}
+
+#[test]
+fn a_pipes_ends_become_childrens_input_and_output_in_blocking_mode() {
+    each_way(|| {
+        let (mut ours, theirs) = pipe().unwrap();
+        // `dd` fails on a descriptor in the other mode.
+        let mut child = shell("sleep 0.05; echo word | dd status=none").stdout(theirs).spawn().unwrap();
+        let mut words = String::new();
+        // To the end: nobody here holds the child's end any more.
+        ours.read_to_string(&mut words).unwrap();
+        assert_eq!(words, "word\n");
+        assert!(child.wait().unwrap().success());
+        let (theirs, mut ours) = pipe().unwrap();
+        let child = Command::new("dd").arg("status=none").stdin(theirs).stdout(Stdio::piped()).spawn().unwrap();
+        sleep(Duration::from_millis(50));
+        ours.write_all(b"word").unwrap();
+        drop(ours);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"word"[..]));
     });
 }
 

@@ -4,6 +4,7 @@ use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut, Read, Write},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    process::Stdio,
 };
 
 use super::Watched;
@@ -32,7 +33,7 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 }
 
 /// The reading end of a [`pipe`]. See [`std::io::PipeReader`]. Its descriptor is in non-blocking mode, until it is turned
-/// into std's type; clones share that mode, so it should be turned when it is the last.
+/// into std's type or given to a child; clones share that mode, so it should be turned when it is the last.
 ///
 /// # Cancellation
 /// A read can be cancelled while it waits, and has then taken nothing. What `read_exact` and `read_to_end` took by earlier calls lies in
@@ -40,7 +41,7 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 pub struct PipeReader(Watched<io::PipeReader>);
 
 /// The writing end of a [`pipe`]. See [`std::io::PipeWriter`]. Its descriptor is in non-blocking mode, until it is turned
-/// into std's type; clones share that mode, so it should be turned when it is the last.
+/// into std's type or given to a child; clones share that mode, so it should be turned when it is the last.
 ///
 /// # Cancellation
 /// A write can be cancelled while it waits, and has then written nothing. How much `write_all` has written by
@@ -91,6 +92,13 @@ macro_rules! end {
             /// Gives the descriptor away, in the mode that it had at first.
             fn from(end: $type) -> OwnedFd {
                 end.0.into_inner().into()
+            }
+        }
+
+        impl From<$type> for Stdio {
+            /// For a [child](crate::process), in the mode that it had at first.
+            fn from(end: $type) -> Stdio {
+                io::$type::from(end).into()
             }
         }
 
