@@ -7,7 +7,7 @@ use std::{
     fs::File,
     io::{ErrorKind, Read, Seek, Write},
     os::fd::AsRawFd,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use common::{
@@ -16,9 +16,11 @@ use common::{
 };
 use harness::{assert_cancelled, good_child, is_child, on_workers};
 use sinew::{
+    Runtime,
     cancel::CancelToken,
-    io::{PipeReader, PipeWriter, copy, copy_bidirectional, pipe, split},
+    io::{PipeReader, PipeWriter, copy, copy_bidirectional, copy_bidirectional_idle, pipe, split},
     net::{Shutdown, TcpListener, TcpStream, unix::UnixStream},
+    time,
 };
 
 /// Bytes that are not all alike.
@@ -217,6 +219,60 @@ fn a_cancelled_copy_of_both_directions_leaves_no_thread_behind() {
         assert_eq!(client.read(&mut [0; 4]).unwrap(), 0);
         assert_eq!(server.read(&mut [0; 4]).unwrap(), 0);
     });
+}
+
+#[test]
+fn a_silence_in_both_directions_ends_a_copy_with_that_limit() {
+    each_way(|| {
+        let ((client, near), (far, server)) = (pair(), pair());
+        let begun = Instant::now();
+        let proxy = spawn(move || copy_bidirectional_idle(&near, &far, 2 * TICK).map_err(|error| error.kind()));
+        assert_eq!(proxy.join().unwrap(), Err(ErrorKind::TimedOut));
+        assert!(begun.elapsed() >= 2 * TICK);
+        // Its streams are closed.
+        assert_eq!((&client).read(&mut [0; 4]).unwrap(), 0);
+        drop((client, server));
+        // What comes to its end in time has the same result as without the limit, and there need be none.
+        for idle in [Duration::from_secs(60), Duration::MAX] {
+            let ((client, near), (far, server)) = (pair(), pair());
+            let proxy = spawn(move || copy_bidirectional_idle(&near, &far, idle).unwrap());
+            (&client).write_all(&pattern(TOTAL / 100)).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            (&server).read_to_end(&mut Vec::new()).unwrap();
+            (&server).write_all(b"back").unwrap();
+            drop(server);
+            assert_eq!(proxy.join().unwrap(), (TOTAL as u64 / 100, 4));
+        }
+    });
+}
+
+#[test]
+fn one_direction_that_moves_lets_the_other_be_silent() {
+    // The clock jumps when all wait, so the hours take no time.
+    const HOUR: Duration = Duration::from_secs(3600);
+    for workers in [1, 2] {
+        Runtime::builder().workers(workers).start_paused(true).build().unwrap().run(|| {
+            let pair = || UnixStream::pair().unwrap();
+            let ((mut client, near), (far, mut server)) = (pair(), pair());
+            let begun = time::Instant::now();
+            let proxy = sinew::spawn(move || copy_bidirectional_idle(&near, &far, HOUR).map_err(|error| error.kind()));
+            for _ in 0..10 {
+                time::sleep(HOUR / 2);
+                server.write_all(b"x").unwrap();
+                client.read_exact(&mut [0]).unwrap();
+            }
+            assert_eq!(proxy.join().unwrap(), Err(ErrorKind::TimedOut));
+            assert!((6 * HOUR..7 * HOUR).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+
+            // Nor does it move when nobody reads what it has.
+            let ((mut client, near), (far, server)) = (pair(), pair());
+            let proxy = sinew::spawn(move || copy_bidirectional_idle(&near, &far, HOUR).map_err(|error| error.kind()));
+            let writing = sinew::spawn(move || client.write_all(&pattern(TOTAL)).unwrap_err().kind());
+            assert_eq!(proxy.join().unwrap(), Err(ErrorKind::TimedOut));
+            assert_eq!(writing.join().unwrap(), ErrorKind::BrokenPipe);
+            drop(server);
+        });
+    }
 }
 
 /// In a process of its own, since another test may have started a runtime.

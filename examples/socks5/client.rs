@@ -3,12 +3,11 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use sinew::io::{ShutdownWrite, copy_bidirectional};
+use sinew::io::{ShutdownWrite, copy_bidirectional_idle};
 use sinew::net::{TcpStream, lookup_host};
 use sinew::time::timeout;
 
 use crate::handshake::{Destination, Reply, User, negotiate};
-use crate::lively::{Life, Lively};
 
 /// What of a refused client is read, so that the refusal reaches one that is still sending.
 const LINGER_BYTES: u64 = 64 * 1024;
@@ -39,10 +38,8 @@ pub(crate) fn serve(stream: &TcpStream, user: Option<&User>, limits: &Limits) ->
     };
     server.set_nodelay(true)?;
     Reply::Done.send(stream, server.local_addr().ok())?;
-    let life = Life::new(limits.idle);
-    let (client, server) = (Lively { stream, life: &life }, Lively { stream: &server, life: &life });
     // Either side may end the connection as it likes, resets included.
-    let _ = copy_bidirectional(&client, &server);
+    let _ = copy_bidirectional_idle(stream, &server, limits.idle);
     Ok(())
 }
 

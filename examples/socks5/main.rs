@@ -8,7 +8,6 @@
 
 mod client;
 mod handshake;
-mod lively;
 #[path = "../common/options.rs"]
 mod options;
 #[path = "../common/program.rs"]

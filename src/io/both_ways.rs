@@ -7,8 +7,9 @@ use crate::{cancel::CancelToken, runtime::event::Here, thread};
 
 /// Copies what comes from each of two streams to the other, until both have come to their ends: how many bytes went from
 /// `one` to `two`, and how many back. The end of one direction ends the writing half of where it goes, while the other
-/// direction goes on. To limit how long a direction may be silent, set the streams' own
-/// [timeouts](crate::net::TcpStream::set_read_timeout); a [`Timeout`](super::Timeout) is one thread's alone.
+/// direction goes on. To limit how long both may be silent together, there is
+/// [`copy_bidirectional_idle`](super::copy_bidirectional_idle); how long each may be, the streams' own
+/// [timeouts](crate::net::TcpStream::set_read_timeout) say; a [`Timeout`](super::Timeout) is one thread's alone.
 ///
 /// The calling thread copies one direction and another thread the other: a green one, or, where the calling thread is an OS
 /// thread, an OS thread.
@@ -40,15 +41,23 @@ where
     for<'a> &'a A: Read + Write,
     for<'a> &'a B: Read + Write,
 {
+    both(|| one_way(one, two, two), || one_way(two, one, one))
+}
+
+/// Does both directions' copying, on the calling thread and another one, until both have ended or one has failed.
+pub(super) fn both(
+    there: impl FnOnce() -> io::Result<u64> + Send,
+    back: impl FnOnce() -> io::Result<u64>,
+) -> io::Result<(u64, u64)> {
     let (stop, ended) = (CancelToken::new(), CancelToken::new());
     let there = || {
         let _ended = ended.clone().drop_guard();
-        until_stopped(&stop, || one_way::<A, B>(one, two))
+        until_stopped(&stop, there)
     };
     let back = || {
         // Also if this unwinds.
         let _stop = stop.clone().drop_guard();
-        let done = until_stopped(&stop, || one_way::<B, A>(two, one));
+        let done = until_stopped(&stop, back);
         // A wait that can be cancelled, as joining an OS thread cannot.
         ended.wait();
         done
@@ -85,14 +94,9 @@ fn until_stopped(stop: &CancelToken, copy: impl FnOnce() -> io::Result<u64>) -> 
     done
 }
 
-fn one_way<A, B>(mut from: &A, to: &B) -> io::Result<u64>
-where
-    B: ShutdownWrite,
-    for<'a> &'a A: Read,
-    for<'a> &'a B: Write,
-{
-    let mut sink = to;
-    let count = copy(&mut from, &mut sink)?;
+/// Copies one direction, and ends the writing half of the stream that the writer writes to.
+pub(super) fn one_way(mut reader: impl Read, mut writer: impl Write, to: &impl ShutdownWrite) -> io::Result<u64> {
+    let count = copy(&mut reader, &mut writer)?;
     match to.shutdown_write() {
         // It has gone by itself.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(count),

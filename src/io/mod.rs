@@ -7,6 +7,7 @@
 mod both_ways;
 pub(crate) mod cast;
 mod copy;
+mod idle;
 mod pipe;
 mod split;
 mod stdin;
@@ -17,6 +18,7 @@ pub(crate) mod watched;
 pub use both_ways::copy_bidirectional;
 pub(crate) use copy::Endpoint;
 pub use copy::copy;
+pub use idle::copy_bidirectional_idle;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use split::{ReadHalf, ShutdownWrite, WriteHalf, split};
 pub use std::io::{
