@@ -17,6 +17,7 @@ pub use std::net::{
 
 #[cfg(all(feature = "io-uring", target_os = "linux"))]
 mod completed;
+mod datagrams;
 mod macros;
 mod race;
 mod resolve;
@@ -28,6 +29,7 @@ mod tcp_stream;
 mod udp;
 pub mod unix;
 
+pub use datagrams::{Datagram, Datagrams, SendManyError};
 pub use resolve::lookup_host;
 pub use server::{Listener, Served, Server};
 pub use tcp_listener::{Incoming, TcpListener};

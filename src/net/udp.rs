@@ -8,12 +8,15 @@ use std::{
 };
 
 use super::{
-    Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs,
+    Datagrams, Ipv4Addr, Ipv6Addr, SendManyError, SocketAddr, ToSocketAddrs, datagrams,
     macros::{common_methods, descriptor_traits, timeout_methods},
     resolve::{each_addr, first_addr},
     socket::Socket,
 };
-use crate::{runtime::readiness::Direction, sys::socket};
+use crate::{
+    runtime::readiness::Direction,
+    sys::{datagrams::can_segment, socket},
+};
 
 /// A UDP socket: [`std::net::UdpSocket`] whose calls suspend the calling thread only.
 ///
@@ -122,6 +125,98 @@ impl UdpSocket {
     /// As [`recv`](Self::recv).
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.0.perform(Direction::Read, |_| false, |fd| socket::recv(fd, buf, true))
+    }
+
+    /// Receives datagrams, as many as are there and there is room for, and waits for one if there is none: how many. They
+    /// replace what `datagrams` held.
+    ///
+    /// With [`send_many_to`](Self::send_many_to) it is how to move many datagrams a second.
+    ///
+    /// # Errors
+    /// As [`recv_from`](Self::recv_from); `datagrams` is empty then. One that comes after the first datagram is the next call's
+    /// (on Linux; elsewhere it is lost).
+    ///
+    /// # Cancellation
+    /// While it waits: no datagram is taken then.
+    ///
+    /// # Examples
+    /// ```
+    /// use sinew::net::{Datagrams, UdpSocket};
+    ///
+    /// let server = UdpSocket::bind("127.0.0.1:0")?;
+    /// let client = UdpSocket::bind("127.0.0.1:0")?;
+    /// client.connect(server.local_addr()?)?;
+    /// let echo = sinew::spawn(move || {
+    ///     let mut batch = Datagrams::new(32, 1500);
+    ///     let mut echoed = 0;
+    ///     while echoed < 3 {
+    ///         server.recv_many(&mut batch)?;
+    ///         echoed += server.send_many_to(batch.iter().map(|datagram| (datagram.data, datagram.from)))?;
+    ///     }
+    ///     Ok::<(), std::io::Error>(())
+    /// });
+    /// client.send_many([&b"one"[..], b"two", b"three"])?;
+    /// let mut answers = Datagrams::new(3, 1500);
+    /// let mut lengths = Vec::new();
+    /// while lengths.len() < 3 {
+    ///     client.recv_many(&mut answers)?;
+    ///     lengths.extend(answers.iter().map(|answer| answer.data.len()));
+    /// }
+    /// assert_eq!(lengths, [3, 3, 5]);
+    /// echo.join().unwrap()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn recv_many(&self, datagrams: &mut Datagrams) -> io::Result<usize> {
+        datagrams::recv_many(&self.0, datagrams)
+    }
+
+    /// Sends datagrams in order, each to its address: how many they were.
+    ///
+    /// On Linux, datagrams of one length that follow each other to one address (the last of them may be shorter) go down to
+    /// the network together, up to 64, and are cut there: what `UDP_SEGMENT` is, as described in `udp(7)`. Each arrives
+    /// as if it had been sent alone; but those of one run are lost together if the socket's or the device's queue is full. Where that
+    /// cannot be, and elsewhere, each is sent by a call of its own.
+    ///
+    /// # Errors
+    /// The error of the first that cannot be sent, as of [`send_to`](Self::send_to), and how many have gone before it. Those
+    /// after it are not tried. The timeout holds for each wait.
+    ///
+    /// # Cancellation
+    /// While it waits for room and none has gone. If some have, it gives an error of kind `Interrupted` that says how many, and the
+    /// cancellation is raised where the thread waits next.
+    ///
+    /// # Examples
+    /// ```
+    /// use sinew::net::UdpSocket;
+    ///
+    /// let (one, two) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// let to = two.local_addr()?;
+    /// let error = one.send_many_to([(&b"fits"[..], to), (&[0; 70_000], to), (b"not tried", to)]).unwrap_err();
+    /// assert_eq!(error.sent(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn send_many_to<'a, I>(&self, datagrams: I) -> Result<usize, SendManyError>
+    where
+        I: IntoIterator<Item = (&'a [u8], SocketAddr)>,
+    {
+        let datagrams = datagrams.into_iter().map(|(data, to)| (data, Some(to)));
+        datagrams::send_many(&self.0, can_segment(self.as_raw_fd()), datagrams)
+    }
+
+    /// Sends datagrams in order to the other side that [`connect`](Self::connect) has set: how many they were. Otherwise
+    /// as [`send_many_to`](Self::send_many_to).
+    ///
+    /// # Errors
+    /// The error of the first that cannot be sent, as of [`send`](Self::send), and how many have gone before it.
+    ///
+    /// # Cancellation
+    /// As [`send_many_to`](Self::send_many_to).
+    pub fn send_many<'a, I>(&self, datagrams: I) -> Result<usize, SendManyError>
+    where
+        I: IntoIterator<Item = &'a [u8]>,
+    {
+        let datagrams = datagrams.into_iter().map(|data| (data, None));
+        datagrams::send_many(&self.0, can_segment(self.as_raw_fd()), datagrams)
     }
 }
 

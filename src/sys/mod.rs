@@ -7,6 +7,8 @@ pub(crate) mod ancillary;
 #[cfg(all(not(loom), any(target_os = "linux", target_os = "android")))]
 pub(crate) mod cached;
 #[cfg(not(loom))]
+pub(crate) mod datagrams;
+#[cfg(not(loom))]
 pub(crate) mod membarrier;
 #[cfg(not(loom))]
 pub(crate) mod memory;

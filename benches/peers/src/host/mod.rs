@@ -45,6 +45,7 @@ pub fn main(words: &[&str]) -> Result<(), String> {
         ("echo-large", _) => echo::<65_536>(library, workers, hog)?,
         ("echo-small", _) => echo::<1024>(library, workers, hog)?,
         ("udp", "sinew") => Box::new(move || on_sinew::udp(workers)),
+        ("udp", "sinew-batches") => Box::new(move || on_sinew::udp_in_batches(workers)),
         ("udp", "tokio-current") => Box::new(move || on_tokio::udp(0)),
         ("udp", "tokio-multi") => Box::new(move || on_tokio::udp(workers)),
         ("udp", "std") => Box::new(on_std::udp),

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use sinew::net::{TcpListener, TcpStream, UdpSocket};
+use sinew::net::{Datagrams, TcpListener, TcpStream, UdpSocket};
 
 use super::{compute, deepen, listening, ready};
 use crate::peers::on_sinew::runtime;
@@ -75,6 +75,19 @@ pub fn udp(workers: usize) {
         loop {
             let (n, from) = socket.recv_from(&mut buffer).expect("a datagram");
             let _ = socket.send_to(&buffer[..n], from);
+        }
+    });
+}
+
+/// The same in batches: what is there is taken by one call, and sent back by one, which the kernel cuts into datagrams.
+pub fn udp_in_batches(workers: usize) {
+    runtime(workers).run(|| {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        listening(socket.local_addr());
+        let mut batch = Datagrams::new(64, 2048);
+        loop {
+            socket.recv_many(&mut batch).expect("a datagram");
+            let _ = socket.send_many_to(batch.iter().map(|datagram| (datagram.data, datagram.from)));
         }
     });
 }
