@@ -2,11 +2,8 @@
 
 mod harness;
 
-use harness::on_every_crew;
-use sinew::{
-    channel::{bounded, select, unbounded},
-    thread,
-};
+use harness::{on_every_crew, spawn_started};
+use sinew::channel::{bounded, select, unbounded};
 use std::sync::{Arc, Mutex};
 
 const CAPACITIES: [Option<usize>; 4] = [Some(0), Some(1), Some(64), None];
@@ -121,12 +118,11 @@ fn threads_that_wait_are_served_in_order() {
             let waiters: Vec<_> = (0..8)
                 .map(|number| {
                     let (receiver, got) = (receiver.clone(), got.clone());
-                    let waiter = thread::spawn(move || {
+                    // On the one worker, a thread that has begun goes on until it waits.
+                    spawn_started(move || {
                         let message: usize = receiver.recv().unwrap();
                         got.lock().unwrap().push((number, message));
-                    });
-                    thread::yield_now();
-                    waiter
+                    })
                 })
                 .collect();
             (0..8).for_each(|message| sender.send(message).unwrap());

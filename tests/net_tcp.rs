@@ -6,6 +6,10 @@ use std::{
     io::{ErrorKind, IoSlice, IoSliceMut, Read, Write},
     os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
     panic::{RefUnwindSafe, UnwindSafe},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use common::{
@@ -211,15 +215,21 @@ fn a_stream_given_back_to_std_while_a_clone_waits_leaves_the_clone_in_order() {
     each_way(|| {
         let (client, server) = pair();
         let clone = client.try_clone().unwrap();
+        let has_read = Arc::new(AtomicBool::new(false));
+        let reads = has_read.clone();
         let reader = spawn(move || {
             let mut buf = [0; 64];
             assert_eq!((&clone).read(&mut buf).unwrap(), 1);
+            reads.store(true, Ordering::Relaxed);
             // The open file is in blocking mode by now.
             (&clone).read(&mut buf).unwrap()
         });
         sleep(TICK);
         let theirs = std::net::TcpStream::from(client);
         (&server).write_all(b"a").unwrap();
+        while !has_read.load(Ordering::Relaxed) {
+            sleep(TICK);
+        }
         sleep(TICK);
         (&server).write_all(b"bc").unwrap();
         assert_eq!(reader.join().unwrap(), 2);

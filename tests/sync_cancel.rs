@@ -4,7 +4,7 @@ mod harness;
 
 use harness::{
     driven::{Case, count, end, run},
-    let_others_run,
+    let_others_run, spawn_started,
 };
 use sinew::{
     JoinHandle, Runtime,
@@ -226,17 +226,15 @@ fn a_reader_behind_a_writer() {
             let lock = Arc::new(RwLock::new(0));
             let held = lock.read().unwrap();
             let (one, two) = (lock.clone(), lock.clone());
-            let writer = thread::spawn(move || {
+            let writer = spawn_started(move || {
                 if cancels {
                     drop(one.write());
                 } else {
                     assert!(one.try_write_for(Duration::from_millis(3)).is_err());
                 }
             });
-            thread::yield_now();
-            let reader = thread::spawn(move || *two.read().unwrap());
-            thread::yield_now();
-            assert!(!reader.is_finished());
+            let reader = spawn_started(move || *two.read().unwrap());
+            assert!(!reader.is_finished() || writer.is_finished());
             if cancels {
                 writer.thread().cancel();
             }
@@ -295,13 +293,11 @@ fn a_barrier() {
     runtime.run(|| {
         let barrier = Arc::new(Barrier::new(2));
         let other = barrier.clone();
-        let waiter = thread::spawn(move || other.wait().is_leader());
-        thread::yield_now();
+        let waiter = spawn_started(move || other.wait().is_leader());
         waiter.thread().cancel();
         end(waiter);
         let other = barrier.clone();
-        let waiter = thread::spawn(move || other.wait().is_leader());
-        thread::yield_now();
+        let waiter = spawn_started(move || other.wait().is_leader());
         assert!(!waiter.is_finished(), "the cancelled one does not count");
         assert!(barrier.wait().is_leader());
         assert!(!waiter.join().unwrap());
@@ -386,7 +382,7 @@ fn a_cancelled_run_of_a_poisoned_once_leaves_it_poisoned() {
         let panicked = thread::spawn(move || poisons.call_once(|| std::panic::resume_unwind(Box::new("expected"))));
         assert!(panicked.join().is_err());
         let forces = once.clone();
-        let forced = harness::spawn_started(move || forces.call_once_force(|_| thread::park()));
+        let forced = spawn_started(move || forces.call_once_force(|_| thread::park()));
         let_others_run();
         forced.thread().cancel();
         harness::assert_cancelled(forced);

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{on_every_crew, still_waits, wait_until};
+use harness::{on_every_crew, spawn_started, still_waits, wait_until};
 use sinew::{
     Runtime,
     sync::{Semaphore, TryAcquireError},
@@ -43,13 +43,12 @@ fn one_that_wants_many_is_not_overtaken() {
         let shared = Arc::new((Semaphore::new(1), Mutex::new(Vec::new())));
         let spawn = |wanted: usize| {
             let own = shared.clone();
-            let waiter = thread::spawn(move || {
+            // On the one worker, a thread that has begun goes on until it waits.
+            spawn_started(move || {
                 let permit = own.0.acquire_many(wanted).unwrap();
                 own.1.lock().unwrap().push(wanted);
                 permit.forget();
-            });
-            thread::yield_now();
-            waiter
+            })
         };
         let waiters = [spawn(3), spawn(1), spawn(2)];
         assert_eq!(shared.0.try_acquire().unwrap_err(), TryAcquireError::NoPermits, "others wait");
