@@ -7,6 +7,7 @@ use std::{
     fs::File,
     io::{ErrorKind, Read, Seek, Write},
     os::fd::AsRawFd,
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -23,12 +24,10 @@ use sinew::{
     time,
 };
 
-/// Bytes that are not all alike.
-fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at * 7 + at / 251) as u8).collect()
-}
-
 const TOTAL: usize = (3 << 20) + 17;
+
+/// Bytes that are not all alike, made once: that takes a while without optimisation, and minutes in an emulator.
+static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| (0..TOTAL).map(|at| (at * 7 + at / 251) as u8).collect());
 
 #[test]
 fn pipes_carry_bytes_and_their_end_and_tell_that_nobody_reads() {
@@ -36,14 +35,14 @@ fn pipes_carry_bytes_and_their_end_and_tell_that_nobody_reads() {
         let (mut reader, writer) = pipe().unwrap();
         let writing = spawn(move || {
             let clone = writer.try_clone().unwrap();
-            (&writer).write_all(&pattern(TOTAL)).unwrap();
+            (&writer).write_all(&PATTERN).unwrap();
             drop(writer);
             (&clone).write_all(b"!").unwrap();
         });
         let mut got = Vec::new();
         reader.read_to_end(&mut got).unwrap();
         writing.join().unwrap();
-        assert_eq!((got.pop(), got), (Some(b'!'), pattern(TOTAL)));
+        assert_eq!((got.pop(), got), (Some(b'!'), PATTERN.clone()));
         let (reader, mut writer) = pipe().unwrap();
         drop(reader);
         assert_eq!(writer.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
@@ -85,7 +84,7 @@ fn through<I: Write + Send + 'static, O: Read + Send + 'static>(
     copying: impl FnOnce() -> std::io::Result<u64> + Send + 'static,
 ) {
     let writing = spawn(move || {
-        for chunk in pattern(TOTAL).chunks(100_000) {
+        for chunk in PATTERN.chunks(100_000) {
             input.write_all(chunk).unwrap();
         }
     });
@@ -96,7 +95,7 @@ fn through<I: Write + Send + 'static, O: Read + Send + 'static>(
     });
     assert_eq!(spawn(copying).join().unwrap().unwrap(), TOTAL as u64);
     writing.join().unwrap();
-    assert!(reading.join().unwrap() == pattern(TOTAL));
+    assert!(reading.join().unwrap() == *PATTERN);
 }
 
 #[test]
@@ -129,7 +128,7 @@ fn everything_is_copied_between_pipes_and_streams() {
 fn a_file_is_sent_from_its_position_on() {
     each_way(|| {
         let path = std::env::temp_dir().join(format!("sinew-copy-{}-{:?}", std::process::id(), sinew::current().id()));
-        std::fs::write(&path, pattern(TOTAL)).unwrap();
+        std::fs::write(&path, &*PATTERN).unwrap();
         let mut file = File::open(&path).unwrap();
         file.seek_relative(5).unwrap();
         let (client, mut server) = pair();
@@ -142,7 +141,7 @@ fn a_file_is_sent_from_its_position_on() {
         // Files without a length are read.
         assert!(copy(&mut File::open("/proc/self/status").unwrap(), &mut &client).unwrap() > 0);
         drop(client);
-        assert!(reading.join().unwrap().starts_with(&pattern(TOTAL)[5..]));
+        assert!(reading.join().unwrap().starts_with(&PATTERN[5..]));
         std::fs::remove_file(&path).unwrap();
     });
 }
@@ -180,13 +179,13 @@ fn both_directions_are_copied_to_their_ends() {
         });
         let (mut reader, mut writer) = split(client);
         let writing = spawn(move || {
-            writer.write_all(&pattern(TOTAL)).unwrap();
+            writer.write_all(&PATTERN).unwrap();
             writer.shutdown().unwrap();
             writer
         });
         let mut got = Vec::new();
         reader.read_to_end(&mut got).unwrap();
-        assert!(got == pattern(TOTAL));
+        assert!(got == *PATTERN);
         assert_eq!(proxy.join().unwrap(), (TOTAL as u64, TOTAL as u64));
         echo.join().unwrap();
         let stream: TcpStream = reader.reunite(writing.join().unwrap()).unwrap();
