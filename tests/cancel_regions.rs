@@ -388,10 +388,10 @@ fn a_deadline_that_was_only_looked_at_still_ends_the_part() {
                 while !cancel::is_cancelled() {
                     std::hint::spin_loop();
                 }
-                thread::sleep(Duration::from_secs(3));
+                thread::sleep(Duration::from_secs(300));
             });
             assert!(result.is_err());
-            assert!(start.elapsed() < Duration::from_secs(3), "it slept to the end");
+            assert!(start.elapsed() < Duration::from_secs(300), "it slept to the end");
         });
         handle.join().unwrap();
     });

@@ -14,7 +14,7 @@ use std::{
 };
 
 fn end(runtime: Runtime) {
-    runtime.shutdown(Instant::now() + Duration::from_secs(60)).expect("all threads end");
+    runtime.shutdown(Instant::now() + Duration::from_secs(300)).expect("all threads end");
 }
 
 #[test]

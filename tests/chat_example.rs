@@ -23,7 +23,7 @@ impl Client {
     }
 
     fn over(stream: TcpStream) -> Client {
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("the timeout can be set");
+        stream.set_read_timeout(Some(Duration::from_secs(300))).expect("the timeout can be set");
         let mut client = Client(BufReader::new(stream));
         assert_eq!(client.line(), "* your name?");
         client

@@ -417,9 +417,9 @@ fn threads_that_open_pipes_without_another_side_leave_room_for_files_and_for_tha
         };
         let readers: Vec<_> = paths.iter().cloned().enumerate().map(|(number, path)| opens(number, path)).collect();
         sleep(Duration::from_millis(20));
-        let file = sinew::time::timeout(Duration::from_secs(20), || fs::read(folder.at("file")).unwrap());
+        let file = sinew::time::timeout(Duration::from_secs(300), || fs::read(folder.at("file")).unwrap());
         let open = |path| drop(OpenOptions::new().write(true).open(path).unwrap());
-        let writers = sinew::time::timeout(Duration::from_secs(20), || paths.iter().for_each(open));
+        let writers = sinew::time::timeout(Duration::from_secs(300), || paths.iter().for_each(open));
         // Whatever came of that, the readers are to end.
         while !readers.iter().all(|reader| reader.is_finished()) {
             for path in &paths {
@@ -443,7 +443,7 @@ fn a_device_takes_each_write_whole_and_unasked() {
         let log = log.clone();
         let (first, rest) = ("<7>a message", " in two parts\n");
         let parts = [IoSlice::new(first.as_bytes()), IoSlice::new(rest.as_bytes())];
-        let done = sinew::time::timeout(Duration::from_secs(20), || (&*log).write_vectored(&parts));
+        let done = sinew::time::timeout(Duration::from_secs(300), || (&*log).write_vectored(&parts));
         match done.expect("it does not wait") {
             Ok(len) => assert_eq!(len, first.len() + rest.len()),
             // Not for us, in some containers.

@@ -35,7 +35,7 @@ fn ask(client: &mut Client) {
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(&server.address).expect("the server accepts");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("the timeout can be set");
+    stream.set_read_timeout(Some(Duration::from_secs(300))).expect("the timeout can be set");
     stream
 }
 
@@ -52,11 +52,11 @@ fn holdings(server: &Server) -> (usize, usize) {
     (count("fd"), count("task"))
 }
 
-/// Waits until the server has what it had, for a minute at most.
+/// Waits until the server has what it had, for five minutes at most.
 fn assert_returns_to(server: &Server, before: (usize, usize)) {
     let start = Instant::now();
     while holdings(server) != before {
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?} became {:?}", before, holdings(server));
+        assert!(start.elapsed() < Duration::from_secs(300), "{:?} became {:?}", before, holdings(server));
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -109,7 +109,7 @@ fn slow_clients_are_cut_off_at_the_limits_and_others_are_answered() {
         for (number, mut stream) in slow.into_iter().enumerate() {
             let mut answer = Vec::new();
             match stream.read_to_end(&mut answer) {
-                Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "it must be ended within a minute"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "it must be ended"),
                 Ok(_) if number % 3 == 0 => assert!(answer.is_empty(), "nothing was asked"),
                 Ok(_) => assert!(answer.starts_with(b"HTTP/1.1 408 "), "{:?}", String::from_utf8_lossy(&answer)),
             }
@@ -127,7 +127,7 @@ fn a_head_that_never_ends_is_cut_off_although_its_bytes_keep_coming() {
     let mut stream = connect(&server);
     stream.write_all(HEAD).expect("the server reads");
     while stream.write_all(b"x").is_ok() {
-        assert!(start.elapsed() < Duration::from_secs(60), "nothing ends it");
+        assert!(start.elapsed() < Duration::from_secs(300), "nothing ends it");
         thread::sleep(Duration::from_millis(20));
     }
     assert!(start.elapsed() >= Duration::from_millis(300), "cut off early");

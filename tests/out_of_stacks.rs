@@ -157,7 +157,7 @@ fn a_shutdown_ends_threads_that_wait_for_a_stack() {
             })
             .collect();
         wait_until(|| ran.load(Ordering::Relaxed) == 5);
-        runtime.shutdown(std::time::Instant::now() + Duration::from_secs(60)).unwrap();
+        runtime.shutdown(std::time::Instant::now() + Duration::from_secs(300)).unwrap();
         assert!(parked.into_iter().all(|thread| thread.join().is_err()));
         assert_eq!(ran.load(Ordering::Relaxed), 5);
     }

@@ -341,7 +341,7 @@ fn random_trees_end_in_a_shutdown() {
                 }
             });
             wait_until(|| ledger.spawned.load(Ordering::Relaxed) > 50 * round as usize);
-            runtime.shutdown(std::time::Instant::now() + Duration::from_secs(60)).unwrap();
+            runtime.shutdown(std::time::Instant::now() + Duration::from_secs(300)).unwrap();
             drop(go);
             assert_eq!(ledger.drops.load(Ordering::Relaxed), ledger.spawned.load(Ordering::Relaxed));
         }

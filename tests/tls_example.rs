@@ -156,7 +156,7 @@ fn a_client_that_stalls_is_given_up() {
     let mut foreign = TcpStream::connect(&server.address).expect("the server accepts");
     foreign.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("the server reads");
     for stream in [&mut silent, &mut halfway, &mut foreign] {
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("the timeout can be set");
+        stream.set_read_timeout(Some(Duration::from_secs(300))).expect("the timeout can be set");
         let mut rest = Vec::new();
         // The end of the connection, or its reset: bytes may lie unread in it.
         match stream.read_to_end(&mut rest) {
@@ -176,7 +176,7 @@ fn ctrl_c_lets_requests_end_and_idle_clients_go() {
     let connect = || {
         let (connection, stream) = (client_side(&folder), TcpStream::connect(&server.address));
         let mut tls = StreamOwned::new(connection, stream.expect("the server accepts"));
-        tls.sock.set_read_timeout(Some(Duration::from_secs(60))).expect("the timeout can be set");
+        tls.sock.set_read_timeout(Some(Duration::from_secs(300))).expect("the timeout can be set");
         tls.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
         let mut line = String::new();
         let mut reader = BufReader::new(&mut tls);

@@ -181,7 +181,7 @@ fn ctrl_c_tells_clients_that_the_server_goes() {
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(&server.address).expect("the server accepts");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("the timeout can be set");
+    stream.set_read_timeout(Some(Duration::from_secs(300))).expect("the timeout can be set");
     stream.set_nodelay(true).expect("the option can be set");
     stream
 }

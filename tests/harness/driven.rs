@@ -73,7 +73,7 @@ fn run_over<S: Send + Sync>(case: &Case<S>, on: On, over: &[usize]) {
                 }
             }
         }
-        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        let deadline = std::time::Instant::now() + Duration::from_secs(300);
         runtime.shutdown(deadline).expect("nobody is left");
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn on_each_kind(body: fn()) {
 /// Waits, on either kind of thread, until the condition holds. Far longer than any machine needs before it gives up.
 #[track_caller]
 pub(crate) fn wait_until(condition: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(300);
     while !condition() {
         assert!(Instant::now() < end, "waited in vain");
         sinew::thread::sleep(Duration::from_millis(1));
@@ -152,8 +152,8 @@ impl Random {
 }
 
 /// How many green threads may be suspended at once: `wanted`, or fewer where each guard, or a sanitizer's record of
-/// each stack, costs mappings, of which a process may have 65,530. Under
-/// an emulator guards do too, and it is slow.
+/// each stack, costs mappings, of which a process may have 65,530, and time. Under an emulator guards do too, and it is
+/// slow.
 pub(crate) fn at_most_suspended(wanted: usize) -> usize {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
@@ -165,7 +165,7 @@ pub(crate) fn at_most_suspended(wanted: usize) -> usize {
     if guards_cost_mappings || cfg!(sinew_tsan) {
         wanted.min(12_000)
     } else if cfg!(sinew_asan) {
-        wanted.min(50_000)
+        wanted.min(20_000)
     } else {
         wanted
     }

@@ -68,7 +68,7 @@ impl Server {
 
     pub(crate) fn connect(&self) -> Client {
         let stream = TcpStream::connect(&self.address).expect("the server accepts");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("the timeout can be set");
+        stream.set_read_timeout(Some(Duration::from_secs(300))).expect("the timeout can be set");
         Client(BufReader::new(stream))
     }
 

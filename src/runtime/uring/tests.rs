@@ -210,7 +210,7 @@ fn no_connection_is_lost_by_accepts_that_are_cancelled() {
         });
         let mut accepted = Vec::new();
         let (began, mut turn) = (Instant::now(), 0);
-        while accepted.len() < COUNT && began.elapsed() < Duration::from_secs(60) {
+        while accepted.len() < COUNT && began.elapsed() < Duration::from_secs(300) {
             turn += 1;
             let mut taken = None;
             let _ = timeout(Duration::from_micros(turn * 59 % 400), || taken = Some(listener.accept().unwrap()));
@@ -287,7 +287,7 @@ fn a_shutdown_ends_operations_in_flight() {
     }
     waiting.push(runtime.spawn(move || listener.accept().map(|_| 0)));
     std::thread::sleep(2 * WAIT);
-    runtime.shutdown(Instant::now() + Duration::from_secs(60)).unwrap();
+    runtime.shutdown(Instant::now() + Duration::from_secs(300)).unwrap();
     assert!(waiting.into_iter().all(|thread| thread.join().is_err()));
     for (stream, _) in &kept {
         let _ = (&mut &*stream).write(b"late");
