@@ -15,17 +15,14 @@ fn a_small_run_prints_a_table_and_draws_a_picture() {
     let folder = std::env::temp_dir().join(format!("switch-lab-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let svg = folder.join("lab.svg");
-    // ThreadSanitizer keeps 65,536 open calls for each OS thread or announced coroutine. Those of 10,000 coroutines that another crate
-    // suspends, and does not announce, count as the OS thread's, and overrun that.
-    let only = if cfg!(sinew_tsan) { "sinew" } else { "" };
-    let output = switch_lab(&["--only", only, "--rounds", "1", "--millis", "1", "--svg", svg.to_str().unwrap()]);
+    let output = switch_lab(&["--rounds", "1", "--millis", "1", "--svg", svg.to_str().unwrap()]);
     let table = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{table}\n{}", String::from_utf8_lossy(&output.stderr));
     let picture = fs::read_to_string(&svg).unwrap();
     fs::remove_dir_all(&folder).unwrap();
     let names =
         ["corosensei resume+suspend", "sinew threads, park+unpark", "OS threads, by futex", "sinew, pooled stack"];
-    for name in names.into_iter().filter(|name| name.contains(only)) {
+    for name in names {
         let line = table.lines().find(|line| line.trim_start().starts_with(name));
         let figures = line.is_some_and(|line| line.contains("s - ") && line.chars().any(|c| c.is_ascii_digit()));
         assert!(figures, "no figures for {name:?} in\n{table}");
