@@ -235,7 +235,7 @@ fn a_silence_in_both_directions_ends_a_copy_with_that_limit() {
         for idle in [Duration::from_secs(60), Duration::MAX] {
             let ((client, near), (far, server)) = (pair(), pair());
             let proxy = spawn(move || copy_bidirectional_idle(&near, &far, idle).unwrap());
-            (&client).write_all(&pattern(TOTAL / 100)).unwrap();
+            (&client).write_all(&PATTERN[..TOTAL / 100]).unwrap();
             client.shutdown(Shutdown::Write).unwrap();
             (&server).read_to_end(&mut Vec::new()).unwrap();
             (&server).write_all(b"back").unwrap();
@@ -266,7 +266,7 @@ fn one_direction_that_moves_lets_the_other_be_silent() {
             // Nor does it move when nobody reads what it has.
             let ((mut client, near), (far, server)) = (pair(), pair());
             let proxy = sinew::spawn(move || copy_bidirectional_idle(&near, &far, HOUR).map_err(|error| error.kind()));
-            let writing = sinew::spawn(move || client.write_all(&pattern(TOTAL)).unwrap_err().kind());
+            let writing = sinew::spawn(move || client.write_all(&PATTERN).unwrap_err().kind());
             assert_eq!(proxy.join().unwrap(), Err(ErrorKind::TimedOut));
             assert_eq!(writing.join().unwrap(), ErrorKind::BrokenPipe);
             drop(server);
