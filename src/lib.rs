@@ -84,6 +84,7 @@
 //!
 //! - `io-uring` (off by default, Linux only, on the processors that the `io-uring` crate knows): a runtime can be told to have the
 //!   kernel complete what its threads wait for, streams, listeners and files, by `runtime::Builder::io_driver` or by `SINEW_IO=uring` in the environment.
+//!   Without the feature `SINEW_IO` is not looked at.
 //!
 //! # Platforms
 //!

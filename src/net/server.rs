@@ -213,7 +213,8 @@ impl<L: Listener> Server<L> {
     }
 
     /// Serves until the token of [`until`](Self::until) is cancelled, and suspends the calling thread meanwhile. The handler, which may
-    /// borrow, runs in a green thread for each connection, of the current runtime or, on an OS thread, the default one.
+    /// borrow, runs in a green thread for each connection, of the current runtime or, on an OS thread, the default one. What it
+    /// returns is dropped: of its errors it tells by itself.
     ///
     /// Then the listeners are closed, of which connections that wait in the kernel's queues are told by a reset, and handlers go on to
     /// their ends, or until the [time to drain](Self::drain_timeout) is over. Those that are left are cancelled, and
