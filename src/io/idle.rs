@@ -18,7 +18,8 @@ use crate::{
 /// A limit that the clock cannot add to the present, such as [`Duration::MAX`], is none.
 ///
 /// # Errors
-/// As [`copy_bidirectional`](super::copy_bidirectional); `TimedOut` after the silence.
+/// As [`copy_bidirectional`](super::copy_bidirectional); `TimedOut` after the silence. How much was copied until then is not
+/// told. The streams are still open: their owner closes them.
 ///
 /// # Cancellation
 /// As [`copy_bidirectional`](super::copy_bidirectional).

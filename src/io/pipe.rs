@@ -12,6 +12,9 @@ use super::Watched;
 /// Makes a pipe: what is written into the second is read from the first. [`std::io::pipe`], whose ends suspend the calling
 /// thread only.
 ///
+/// The reader comes to the end when every handle to the writing end is closed: clones too, and what a
+/// [`Command`](crate::process::Command) keeps until it is dropped.
+///
 /// # Errors
 /// The operating system's, such as too many open files.
 ///
@@ -27,13 +30,31 @@ use super::Watched;
 /// writing.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// What a child writes to its output and its errors, in one stream:
+/// ```
+/// use sinew::{io::pipe, process::Command, time::{Duration, timeout}};
+/// use std::io::{BufRead, BufReader};
+///
+/// let (reader, writer) = pipe()?;
+/// // No variable keeps the command, so its handles to the writing end are closed here.
+/// let mut child =
+///     Command::new("sh").args(["-c", "echo one; echo two >&2"]).stdout(writer.try_clone()?).stderr(writer).spawn()?;
+/// let reading = sinew::spawn(move || {
+///     timeout(Duration::from_secs(60), || BufReader::new(reader).lines().collect::<Result<Vec<_>, _>>())
+/// });
+/// assert_eq!(reading.join().unwrap()??, ["one", "two"]);
+/// assert!(child.wait()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     let (reader, writer) = io::pipe()?;
     Ok((reader.try_into()?, writer.try_into()?))
 }
 
 /// The reading end of a [`pipe`]. See [`std::io::PipeReader`]. Its descriptor is in non-blocking mode, until it is turned
-/// into std's type or given to a child; clones share that mode, so it should be turned when it is the last.
+/// into std's type or given to a child. Clones share that mode, so of several all are turned: one that is left would block
+/// its worker as it waits.
 ///
 /// # Cancellation
 /// A read can be cancelled while it waits, and has then taken nothing. What `read_exact` and `read_to_end` took by earlier calls lies in
@@ -41,7 +62,8 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 pub struct PipeReader(Watched<io::PipeReader>);
 
 /// The writing end of a [`pipe`]. See [`std::io::PipeWriter`]. Its descriptor is in non-blocking mode, until it is turned
-/// into std's type or given to a child; clones share that mode, so it should be turned when it is the last.
+/// into std's type or given to a child. Clones share that mode, so of several all are turned: one that is left would block
+/// its worker as it waits.
 ///
 /// # Cancellation
 /// A write can be cancelled while it waits, and has then written nothing. How much `write_all` has written by
