@@ -38,7 +38,8 @@ impl From<Elapsed> for io::Error {
 /// A green thread whose reads and writes of sockets, pipes and files always find data or room suspends now and then all the same, and
 /// is interrupted there. Not so one that always finds a message in a channel, or a lock free.
 ///
-/// On an OS thread the waits of this crate are interrupted too, reads and writes included.
+/// On an OS thread the waits of this crate are interrupted too, reads and writes included; but only those that do wait. A loop whose
+/// reads and writes always find data or room calls [`checkpoint`](crate::cancel::checkpoint) there.
 ///
 /// **In a destructor that runs during an unwind it does nothing**: no cancellation is raised there, since it would abort the process, so
 /// `f` runs to its end however long that takes. What must not wait for ever there takes a limit of its own, as `recv_timeout` does.
