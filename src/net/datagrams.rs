@@ -61,12 +61,14 @@ pub struct Datagram<'a> {
 }
 
 impl Datagrams {
-    /// Room for `count` datagrams of `size` bytes each. At most 1,024 are received at once.
+    /// Room for `count` datagrams of `size` bytes each. What is longer is cut off, and [marked](Datagram::truncated); none is
+    /// longer than 65,535 bytes. At most 1,024 are received at once, and more room stays empty.
     ///
     /// # Panics
-    /// If `count` is zero, or there is no memory of that size.
+    /// If `count` is zero, or so much room overflows the address space. As elsewhere, the process aborts if there is no memory.
+    #[track_caller]
     pub fn new(count: usize, size: usize) -> Datagrams {
-        assert!(count != 0, "room for no datagram");
+        assert!(count != 0, "`Datagrams` need room for one datagram at least");
         let bytes = count.checked_mul(size).expect("room for datagrams overflows the address space");
         Datagrams {
             bytes: vec![0; bytes].into(),
@@ -171,7 +173,7 @@ impl SendManyError {
 
 impl fmt::Display for SendManyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "after {} datagrams: {}", self.sent, self.error)
+        write!(f, "{} (datagrams sent before: {})", self.error, self.sent)
     }
 }
 
@@ -182,7 +184,7 @@ impl Error for SendManyError {
 }
 
 impl From<SendManyError> for io::Error {
-    /// The error alone, as it came from the operating system.
+    /// The error alone; how many have gone is lost with the rest, so [`sent`](SendManyError::sent) is asked before.
     fn from(error: SendManyError) -> io::Error {
         error.error
     }
@@ -267,7 +269,7 @@ fn send(
             if !cancel::is_cancelled() {
                 resume_unwind(payload);
             }
-            Err(io::Error::new(io::ErrorKind::Interrupted, "the thread was cancelled"))
+            Err(io::Error::new(io::ErrorKind::Interrupted, "the thread was cancelled, or its time was up"))
         })
     };
     done.map_err(|error| SendManyError { sent, error })

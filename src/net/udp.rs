@@ -133,8 +133,8 @@ impl UdpSocket {
     /// With [`send_many_to`](Self::send_many_to) it is how to move many datagrams a second.
     ///
     /// # Errors
-    /// As [`recv_from`](Self::recv_from); `datagrams` is empty then. One that comes after the first datagram is the next call's
-    /// (on Linux; elsewhere it is lost).
+    /// As [`recv_from`](Self::recv_from); `datagrams` is empty then. An error that comes after the first datagram is given by the
+    /// next call (on Linux; elsewhere it is lost).
     ///
     /// # Cancellation
     /// While it waits: no datagram is taken then.
@@ -183,7 +183,8 @@ impl UdpSocket {
     ///
     /// # Cancellation
     /// While it waits for room and none has gone. If some have, it gives an error of kind `Interrupted` that says how many, and the
-    /// cancellation is raised where the thread waits next.
+    /// cancellation is raised where the thread waits next. A [`timeout`](crate::time::timeout) in which that is the last call
+    /// therefore returns this error, and no `Elapsed`.
     ///
     /// # Examples
     /// ```
