@@ -114,6 +114,7 @@ impl Builder {
     ///
     /// # Panics
     /// If `count` is 0 or over 1,024.
+    #[track_caller]
     pub fn workers(mut self, count: usize) -> Self {
         assert!((1..=1024).contains(&count), "a runtime has between 1 and 1,024 workers, not {count}");
         self.workers = Some(count);
@@ -138,6 +139,7 @@ impl Builder {
     ///
     /// # Panics
     /// If `count` is 0.
+    #[track_caller]
     pub fn blocking_threads(mut self, count: usize) -> Self {
         assert!(count != 0, "a runtime needs at least one thread for blocking calls");
         self.blocking_threads = count;
@@ -149,6 +151,7 @@ impl Builder {
     ///
     /// # Panics
     /// If `count` is 0.
+    #[track_caller]
     pub fn max_stacks(mut self, count: usize) -> Self {
         assert!(count != 0, "a runtime needs at least one stack");
         self.max_stacks = Some(count);
