@@ -129,8 +129,17 @@ fn errors_are_stds() {
             Command::new("true").current_dir("/does/not/exist").spawn(),
             theirs::Command::new("true").current_dir("/does/not/exist").spawn(),
         );
-        assert_eq!(Command::new("/does/not/exist").exec().kind(), ErrorKind::NotFound);
     });
+}
+
+/// In a process of its own, since `SIGPIPE` would end this one after it.
+#[test]
+fn an_exec_that_fails_gives_the_error() {
+    if harness::is_child() {
+        assert_eq!(Command::new("/does/not/exist").exec().kind(), ErrorKind::NotFound);
+    } else {
+        harness::good_child("an_exec_that_fails_gives_the_error");
+    }
 }
 
 #[test]

@@ -230,7 +230,8 @@ impl Command {
         self
     }
 
-    /// Replaces this process by the program, in place. Returns only if that failed.
+    /// Replaces this process by the program, in place. Returns only if that failed; what was changed for the program stays so then, such
+    /// as the action of `SIGPIPE`, which ends the process from then on. See [`CommandExt::exec`].
     pub fn exec(&mut self) -> io::Error {
         self.inner.exec()
     }
