@@ -47,9 +47,8 @@ fn nobody() -> SocketAddr {
     Std::bind(FOUR).unwrap().local_addr().unwrap()
 }
 
-fn set(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int) -> bool {
-    let on: libc::c_int = 1;
-    let (at, len) = ((&raw const on).cast(), size_of_val(&on) as libc::socklen_t);
+fn set(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> bool {
+    let (at, len) = ((&raw const value).cast(), size_of_val(&value) as libc::socklen_t);
     // SAFETY: the pointer and the length name a local integer, which the kernel only reads.
     unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, at, len) == 0 }
 }
@@ -136,7 +135,7 @@ fn each_goes_to_its_own_address_in_order() {
 fn datagrams_of_one_length_go_down_to_the_network_together() {
     let ((sender, _), (receiver, to)) = (ours(FOUR), theirs(FOUR));
     // It gets together what went down together.
-    assert!(set(&receiver, libc::SOL_UDP, libc::UDP_GRO));
+    assert!(set(&receiver, libc::SOL_UDP, libc::UDP_GRO, 1));
     assert_eq!(sender.send_many_to([(&[1; 100][..], to); 10]).unwrap(), 10);
     assert_eq!(receiver.recv(&mut [0; 2_000]).unwrap(), 1_000);
 }
@@ -148,10 +147,25 @@ fn where_they_cannot_go_together_each_goes_alone() {
     each_way(|| {
         let ((sender, from), (receiver, to)) = (ours(FOUR), theirs(FOUR));
         // The kernel does not cut what it may not checksum.
-        assert!(set(&sender, libc::SOL_SOCKET, libc::SO_NO_CHECK));
+        assert!(set(&sender, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1));
         let datagrams = of_lengths([5, 5, 5, 2, 9, 9]);
         assert_eq!(sender.send_many_to(slices(&datagrams).map(|data| (data, to))).unwrap(), 6);
         expect(&receiver, from, &datagrams);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(sinew_emulated, ignore = "qemu-user does not pass these options on")]
+fn longer_ones_than_the_path_takes_are_fragmented_as_if_sent_alone() {
+    each_way(|| {
+        for at in families().into_iter().filter(|&at| at != FOUR) {
+            let ((sender, from), (receiver, to)) = (ours(at), theirs(at));
+            assert!(set(&sender, libc::IPPROTO_IPV6, libc::IPV6_MTU, 1_280));
+            let datagrams = of_lengths([3_000, 3_000, 3_000, 5, 100, 100]);
+            assert_eq!(sender.send_many_to(slices(&datagrams).map(|data| (data, to))).unwrap(), 6);
+            expect(&receiver, from, &datagrams);
+        }
     });
 }
 

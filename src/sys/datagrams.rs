@@ -159,10 +159,10 @@ pub(crate) fn can_segment(fd: RawFd) -> bool {
     }
 }
 
-/// Whether an error of a segmented send may be due to the segmentation: the datagrams are longer than the path's packets, or
-/// the device cannot checksum. Nothing was sent then, and each alone can be.
+/// Whether an error of a segmented send may be due to the segmentation: the datagrams are longer than the path's packets
+/// (`EINVAL`; `EMSGSIZE` since Linux 6.14), or the device cannot checksum. Nothing was sent then, and each alone may go.
 pub(crate) fn is_unsegmentable(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIO))
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EMSGSIZE | libc::EIO))
 }
 
 /// Sends datagrams of `segment` bytes each but for the last, which may be shorter, or a single one if that is none; to an
