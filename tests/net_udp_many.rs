@@ -6,7 +6,10 @@ mod harness;
 use std::{
     error::Error,
     io::{self, ErrorKind},
-    os::fd::AsRawFd,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::net::UnixDatagram,
+    },
     panic::{RefUnwindSafe, UnwindSafe},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -165,6 +168,36 @@ fn longer_ones_than_the_path_takes_are_fragmented_as_if_sent_alone() {
             let datagrams = of_lengths([3_000, 3_000, 3_000, 5, 100, 100]);
             assert_eq!(sender.send_many_to(slices(&datagrams).map(|data| (data, to))).unwrap(), 6);
             expect(&receiver, from, &datagrams);
+        }
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(sinew_emulated, ignore = "qemu-user does not pass these options on")]
+fn a_socket_that_cuts_by_itself_cuts_each_as_if_sent_alone() {
+    each_way(|| {
+        let ((sender, from), (receiver, to)) = (ours(FOUR), theirs(FOUR));
+        assert!(set(&sender, libc::SOL_UDP, libc::UDP_SEGMENT, 4));
+        assert_eq!(sender.send_many_to([(&b"123456"[..], to); 2]).unwrap(), 2);
+        expect(&receiver, from, &[b"1234", &b"56"[..], b"1234", b"56"].map(<[u8]>::to_vec));
+    });
+}
+
+#[test]
+fn those_of_another_protocol_arrive_as_if_sent_alone() {
+    each_way(|| {
+        // What is known of a socket of UDP is not to be believed of others.
+        let ((known, _), (_receiver, to)) = (ours(FOUR), theirs(FOUR));
+        assert_eq!(known.send_many_to([(&b"x"[..], to); 2]).unwrap(), 2);
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        let ours = UdpSocket::from(OwnedFd::from(ours));
+        let datagrams = of_lengths([5, 5, 5, 2]);
+        assert_eq!(ours.send_many(slices(&datagrams)).unwrap(), 4);
+        let mut buf = [0; 100];
+        for datagram in &datagrams {
+            let len = theirs.recv(&mut buf).unwrap();
+            assert_eq!(buf[..len], datagram[..]);
         }
     });
 }

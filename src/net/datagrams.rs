@@ -15,6 +15,7 @@ use std::{
     fmt, io,
     iter::FusedIterator,
     net::SocketAddr,
+    os::fd::{AsFd, AsRawFd},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     slice,
 };
@@ -207,10 +208,11 @@ pub(super) fn recv_many(socket: &Socket, into: &mut Datagrams) -> io::Result<usi
 /// Sends datagrams, each to its address or to the other side of a connected socket, in runs if the kernel cuts these.
 pub(super) fn send_many<'a>(
     socket: &Socket,
-    mut segmented: bool,
     datagrams: impl Iterator<Item = (&'a [u8], Option<SocketAddr>)>,
 ) -> Result<usize, SendManyError> {
     let mut datagrams = datagrams.fuse();
+    // Asked for the first two that could go together: a hundredth of what these cost, and it is another thing for each socket.
+    let mut segmented = None;
     let mut sent = 0;
     let mut next = datagrams.next();
     while let Some((first, to)) = next.take() {
@@ -218,12 +220,12 @@ pub(super) fn send_many<'a>(
         run[0] = io::IoSlice::new(first);
         let (mut count, mut bytes) = (1, first.len());
         for (data, address) in datagrams.by_ref() {
-            let fits = segmented
-                && count < MOST_SEGMENTS
+            let fits = count < MOST_SEGMENTS
                 && (1..=first.len()).contains(&data.len())
                 && run[count - 1].len() == first.len()
                 && bytes + data.len() <= MOST_SEGMENTED
-                && address == to;
+                && address == to
+                && *segmented.get_or_insert_with(|| sys::can_segment(socket.as_fd().as_raw_fd()));
             if !fits {
                 next = Some((data, address));
                 break;
@@ -236,7 +238,7 @@ pub(super) fn send_many<'a>(
         if let [_, _, ..] = run {
             // No longer than `MOST_SEGMENTED`, there being two.
             match send(socket, sent, run, to.as_ref(), Some(first.len() as u16)) {
-                Err(failed) if sys::is_unsegmentable(&failed.error) => segmented = false,
+                Err(failed) if sys::is_unsegmentable(&failed.error) => segmented = Some(false),
                 done => {
                     sent = done?;
                     continue;

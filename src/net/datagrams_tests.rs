@@ -17,7 +17,7 @@ fn many() -> Vec<[u8; 2]> {
 }
 
 fn send_all(socket: &Socket, data: &[[u8; 2]]) -> Result<usize, SendManyError> {
-    send_many(socket, false, data.iter().map(|data| (&data[..], None)))
+    send_many(socket, data.iter().map(|data| (&data[..], None)))
 }
 
 /// What has come: the first ones, without a gap.

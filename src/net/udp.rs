@@ -13,10 +13,7 @@ use super::{
     resolve::{each_addr, first_addr},
     socket::Socket,
 };
-use crate::{
-    runtime::readiness::Direction,
-    sys::{datagrams::can_segment, socket},
-};
+use crate::{runtime::readiness::Direction, sys::socket};
 
 /// A UDP socket: [`std::net::UdpSocket`] whose calls suspend the calling thread only.
 ///
@@ -201,7 +198,7 @@ impl UdpSocket {
         I: IntoIterator<Item = (&'a [u8], SocketAddr)>,
     {
         let datagrams = datagrams.into_iter().map(|(data, to)| (data, Some(to)));
-        datagrams::send_many(&self.0, can_segment(self.as_raw_fd()), datagrams)
+        datagrams::send_many(&self.0, datagrams)
     }
 
     /// Sends datagrams in order to the other side that [`connect`](Self::connect) has set: how many they were. Otherwise
@@ -217,7 +214,7 @@ impl UdpSocket {
         I: IntoIterator<Item = &'a [u8]>,
     {
         let datagrams = datagrams.into_iter().map(|data| (data, None));
-        datagrams::send_many(&self.0, can_segment(self.as_raw_fd()), datagrams)
+        datagrams::send_many(&self.0, datagrams)
     }
 }
 

@@ -135,23 +135,12 @@ impl Headers {
     }
 }
 
-/// Whether the kernel cuts datagrams for who sends many at once. One that does not know would send them as one, so it has to
-/// be asked before.
+/// Whether the kernel cuts what is sent by this socket where it is told to. Asked before, since one that does not, or a socket of
+/// another protocol, would overlook the request and send all as one datagram. Nor is it to be told otherwise if the socket has a
+/// length of its own.
 pub(crate) fn can_segment(fd: RawFd) -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        use std::sync::atomic::{AtomicU8, Ordering};
-        /// 0: not asked yet; 1: it does not; 2: it does.
-        static KNOWN: AtomicU8 = AtomicU8::new(0);
-        match KNOWN.load(Ordering::Relaxed) {
-            0 => {
-                let can = super::socket::get_int(fd, libc::SOL_UDP, libc::UDP_SEGMENT).is_ok();
-                KNOWN.store(1 + u8::from(can), Ordering::Relaxed);
-                can
-            }
-            known => known == 2,
-        }
-    }
+    return matches!(super::socket::get_int(fd, libc::SOL_UDP, libc::UDP_SEGMENT), Ok(0));
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
         let _ = fd;
