@@ -172,7 +172,11 @@ impl UdpSocket {
     /// On Linux, datagrams of one length that follow each other to one address (the last of them may be shorter) go down to
     /// the network together, up to 64, and are cut there: what `UDP_SEGMENT` is, as described in `udp(7)`. Each arrives
     /// as if it had been sent alone; but those of one run are lost together if the socket's or the device's queue is full. Where that
-    /// cannot be, and elsewhere, each is sent by a call of its own.
+    /// cannot be, and elsewhere, each is sent by a call of its own. But a socket that is corked (`UDP_CORK`), which is to join what
+    /// it is given, must not be given it by this.
+    ///
+    /// Up to 64 are taken from the iterator, and one more to see where a run ends, before the first of them goes. So an iterator that
+    /// waits holds back what it gave before, and one that unwinds keeps it from being sent.
     ///
     /// # Errors
     /// The error of the first that cannot be sent, as of [`send_to`](Self::send_to), and how many have gone before it. Those

@@ -129,6 +129,7 @@ impl Builder {
 
     /// How many bytes of stack a green thread has at least that asks for no size itself. By default a reserve of 256 KiB that
     /// includes a guard of 16 KiB (of one page, where pages are larger); at most 1 GiB (512 MiB on 32-bit processors).
+    /// The start of the thread takes up to 2 KiB of them, for one thread more and for another less; up to 4 KiB without optimisation.
     /// Memory is committed page by page as it is touched.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);

@@ -288,7 +288,8 @@ impl Worker {
     /// # Safety
     /// Called on the worker's own context, so that no free carrier is running.
     pub(crate) unsafe fn cool(&self, done: usize) -> Option<usize> {
-        // SAFETY: the owner; what a free carrier has on its stack lies in the topmost page.
+        // SAFETY: the owner; what a free carrier has on its stack is the record, at most 1 KiB below the top, and the loop's
+        // few frames, so it lies far above the end of these bytes.
         unsafe {
             let mut more = false;
             for class in &*self.free.get() {

@@ -166,7 +166,8 @@ impl Builder {
     }
 
     /// How many bytes of stack the thread has at least. Sizes are rounded up, to a power of two less a guard of 16 KiB
-    /// (of one page, where pages are larger).
+    /// (of one page, where pages are larger). The start of the thread takes up to 2 KiB of them, for one thread more and for
+    /// another less; up to 4 KiB without optimisation.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
