@@ -95,6 +95,24 @@ fn a_thread_that_is_cancelled_before_the_first_has_gone_sends_nothing() {
 }
 
 #[test]
+fn a_thread_that_is_cancelled_after_some_have_gone_learns_how_many_and_ends_at_its_next_wait() {
+    Runtime::builder().workers(1).build().unwrap().run(|| {
+        let (socket, other) = pair();
+        let (tell, told) = crate::channel::bounded(1);
+        let sending = crate::spawn(move || {
+            tell.send(send_all(&socket, &many()).unwrap_err()).unwrap();
+            crate::park();
+        });
+        crate::sleep(Duration::from_millis(2));
+        sending.thread().cancel();
+        assert!(sending.join().unwrap_err().is::<crate::Cancelled>());
+        let failed = told.recv().unwrap();
+        assert_eq!(failed.error.kind(), io::ErrorKind::Interrupted);
+        assert_eq!(failed.sent, arrived(&other));
+    });
+}
+
+#[test]
 fn on_an_os_thread_a_full_queue_is_waited_for_too() {
     let (socket, other) = pair();
     other.set_nonblocking(false).unwrap();
