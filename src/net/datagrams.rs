@@ -211,7 +211,7 @@ pub(super) fn send_many<'a>(
     datagrams: impl Iterator<Item = (&'a [u8], Option<SocketAddr>)>,
 ) -> Result<usize, SendManyError> {
     let mut datagrams = datagrams.fuse();
-    // Asked for the first two that could go together: a hundredth of what these cost, and it is another thing for each socket.
+    // Asked only for the first two that could go together, beside whose cost a getsockopt is small; and of each socket, since they differ.
     let mut segmented = None;
     let mut sent = 0;
     let mut next = datagrams.next();
