@@ -78,8 +78,8 @@ impl TcpListener {
             let mut addr = *addr;
             let mut listeners = Vec::with_capacity(count);
             for _ in 0..count {
-                let kind = socket2::Type::STREAM.nonblocking().cloexec();
-                let socket = socket2::Socket::new(socket2::Domain::for_address(addr), kind, None)?;
+                let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
+                socket.set_nonblocking(true)?;
                 socket.set_reuse_address(true)?;
                 socket.set_reuse_port(true)?;
                 socket.bind(&addr.into())?;
