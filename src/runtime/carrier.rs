@@ -4,8 +4,7 @@
 //! memory that is hot. Only a thread that parks takes the stack away from the loop, until it ends on it. A carrier without a
 //! thread is suspended in its loop and lies on its worker's free list.
 //!
-//! The record lies at the top of its own stack, in the one page that every started thread touches anyway; but not at the same place
-//! in each, see [`colour`].
+//! The record lies at the [start](Stack::start) of its own stack, in the one page that every started thread touches anyway.
 
 use super::worker::Worker;
 use crate::{
@@ -35,10 +34,10 @@ pub(crate) struct Carrier {
 impl Carrier {
     /// Makes a stack into a carrier.
     pub(crate) fn new(stack: Stack) -> NonNull<Self> {
-        let (top, limit) = (stack.top(), stack.limit());
-        let carrier = top.wrapping_sub(colour(&stack)).cast::<Self>().wrapping_sub(1);
-        // SAFETY: the stack is ours, its top is aligned to a page, the colour to a line, and it is far larger than both and the
-        // record; what lies below the record is the loop's.
+        let (start, limit) = (stack.start(), stack.limit());
+        let carrier = start.as_ptr().cast::<Self>().wrapping_sub(1);
+        // SAFETY: the stack is ours, its start is aligned to a line, and it is far larger than the record; what lies below the record is
+        // the loop's.
         unsafe {
             carrier.write(Self {
                 context: UnsafeCell::new(Context::EMPTY),
@@ -69,17 +68,6 @@ impl Carrier {
     }
 }
 
-/// How far below its stack's top a carrier lies: a few lines, and for neighbouring stacks not equally many.
-///
-/// Stacks lie a power of two apart. If threads began at the same place of each, then what many threads touch when they run in turn
-/// would compete for the few sets of the processor's caches that such a place can be kept in, while the others stay empty. Measured:
-/// 10,000 threads that yield in turn take 16.8 ns each instead of 26.9. It is the colouring of Bonwick's slab allocator (USENIX
-/// Summer 1994).
-fn colour(stack: &Stack) -> usize {
-    const COLOURS: usize = 16;
-    stack.limit().addr() / stack.class().reserve() % COLOURS * align_of::<Carrier>()
-}
-
 /// The loop at the bottom.
 ///
 /// It keeps nothing across a switch but its own address, so it may be left for ever ([`Carrier::dissolve`]).
@@ -104,29 +92,5 @@ unsafe extern "C" fn main(argument: *mut ()) -> ! {
             // SAFETY: `pick` chose a context of this worker (rule 2), and nothing else holds `own`.
             unsafe { arch::switch(own, target) };
         }
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use crate::stack::{SizeClass, StackPool};
-    use std::collections::HashSet;
-
-    #[test]
-    fn neighbouring_stacks_begin_at_different_places_and_come_back_whole() {
-        let pool = StackPool::new(None);
-        let stacks = Vec::from_iter((0..16).map(|_| pool.acquire(SizeClass::DEFAULT).unwrap()));
-        let tops = Vec::from_iter(stacks.iter().map(Stack::top));
-        let carriers = Vec::from_iter(stacks.into_iter().map(Carrier::new));
-        let depths = HashSet::<usize>::from_iter(
-            tops.iter().zip(&carriers).map(|(top, carrier)| top.addr() - carrier.addr().get()),
-        );
-        assert_eq!(depths.len(), 16);
-        assert!(depths.iter().all(|depth| (size_of::<Carrier>()..2048).contains(depth)), "{depths:?}");
-        // SAFETY: no loop has run yet, and the carriers are used no more.
-        let back = Vec::from_iter(carriers.into_iter().map(|carrier| unsafe { Carrier::dissolve(carrier) }));
-        assert_eq!(Vec::from_iter(back.iter().map(Stack::top)), tops);
-        pool.release_batch(back);
     }
 }

@@ -1,6 +1,6 @@
 //! The stacks that an OS thread keeps for its next coroutines, over the pool that all threads share.
 //!
-//! A list for each size class, linked through the topmost words of the free stacks themselves, the last one used first: its top
+//! A list for each size class, linked through the words at the starts of the free stacks themselves, the last one used first: its top
 //! pages are warm. Each word pair says how long the list is from there on, so that a list can be bounded without a count beside it.
 //!
 //! In front of the default class's list lies one stack more, in a word of its own: who makes one coroutine after another takes and puts
@@ -40,7 +40,7 @@ const MOST_BYTES: usize = 8 << 20;
 /// What stands in the place of the front stack where none may be put.
 const SHUT: *mut u8 = ptr::without_provenance_mut(1);
 
-/// What lies at the top of a free stack.
+/// What lies at the start of a free stack.
 struct Free {
     next: *mut Free,
     /// How many are in the list, this one included.
@@ -48,7 +48,7 @@ struct Free {
 }
 
 struct Cache {
-    /// The end of the front stack.
+    /// The start of the front stack.
     front: Cell<*mut u8>,
     lists: [Cell<*mut Free>; SizeClass::COUNT],
     most: Cell<usize>,
@@ -78,7 +78,7 @@ impl Drop for Empties {
             cache.closed.set(true);
             if let Some(front) = taken_out(cache.front.replace(SHUT)) {
                 // SAFETY: a front stack is a free one of this class.
-                POOL.release(unsafe { Stack::from_top(front, SizeClass::DEFAULT) });
+                POOL.release(unsafe { Stack::from_start(front, SizeClass::DEFAULT) });
             }
             for (index, list) in cache.lists.iter().enumerate() {
                 let class = SizeClass::from_index(index as u8);
@@ -96,10 +96,10 @@ impl Iterator for Stacks {
 
     fn next(&mut self) -> Option<Stack> {
         let free = NonNull::new(self.0)?;
-        // SAFETY: what is in a list is a free stack, whose top words are a link; it is taken out.
+        // SAFETY: what is in a list is a free stack, whose first words are a link; it is taken out.
         unsafe {
             self.0 = free.read().next;
-            Some(Stack::from_top(free.add(1).cast(), self.1))
+            Some(Stack::from_start(free.add(1).cast(), self.1))
         }
     }
 }
@@ -110,7 +110,7 @@ fn taken_out(front: *mut u8) -> Option<NonNull<u8>> {
     if front.addr() > SHUT.addr() { NonNull::new(front) } else { None }
 }
 
-/// Takes a stack of this class, by the end of its memory.
+/// Takes a stack of this class, by its [start](Stack::start).
 #[inline(always)]
 pub(super) fn take(class: SizeClass) -> io::Result<NonNull<u8>> {
     if class == SizeClass::DEFAULT { take_default() } else { take_listed(class) }
@@ -124,7 +124,7 @@ fn take_default() -> io::Result<NonNull<u8>> {
         Some(front)
     });
     match front {
-        Some(top) => Ok(top),
+        Some(start) => Ok(start),
         None => take_listed(SizeClass::DEFAULT),
     }
 }
@@ -135,22 +135,21 @@ fn take_listed(class: SizeClass) -> io::Result<NonNull<u8>> {
     let kept = CACHE.with(|cache| {
         let list = &cache.lists[class.index()];
         let free = NonNull::new(list.get())?;
-        // SAFETY: what is in a list is a free stack, whose top words are a link.
+        // SAFETY: what is in a list is a free stack, whose first words are a link.
         unsafe {
             list.set((*free.as_ptr()).next);
             Some(free.add(1).cast())
         }
     });
     match kept {
-        Some(top) => Ok(top),
+        Some(start) => Ok(start),
         None => take_from_pool(class),
     }
 }
 
 #[cold]
 fn take_from_pool(class: SizeClass) -> io::Result<NonNull<u8>> {
-    let stack = POOL.acquire(class)?;
-    Ok(NonNull::new(stack.top()).expect("the end of a mapping is not null"))
+    Ok(POOL.acquire(class)?.start())
 }
 
 /// Takes a stack back.
@@ -158,12 +157,12 @@ fn take_from_pool(class: SizeClass) -> io::Result<NonNull<u8>> {
 /// # Safety
 /// It came from [`take`] with this class, and nothing lives on it (rule 3).
 #[inline(always)]
-pub(super) unsafe fn put(top: NonNull<u8>, class: SizeClass) {
+pub(super) unsafe fn put(start: NonNull<u8>, class: SizeClass) {
     if class == SizeClass::DEFAULT
         && CACHE.with(|cache| {
             let vacant = cache.front.get().is_null();
             if vacant {
-                cache.front.set(top.as_ptr());
+                cache.front.set(start.as_ptr());
             }
             vacant
         })
@@ -171,7 +170,7 @@ pub(super) unsafe fn put(top: NonNull<u8>, class: SizeClass) {
         return;
     }
     // SAFETY: as promised.
-    unsafe { put_listed(top, class) }
+    unsafe { put_listed(start, class) }
 }
 
 /// Puts it into the list, or the pool. Never inlined (rule 8).
@@ -179,17 +178,17 @@ pub(super) unsafe fn put(top: NonNull<u8>, class: SizeClass) {
 /// # Safety
 /// As [`put`].
 #[inline(never)]
-unsafe fn put_listed(top: NonNull<u8>, class: SizeClass) {
+unsafe fn put_listed(start: NonNull<u8>, class: SizeClass) {
     CACHE.with(|cache| {
         let list = &cache.lists[class.index()];
         let next = list.get();
-        // SAFETY: a link of this list, or the topmost words of the stack that is the caller's.
+        // SAFETY: a link of this list, or the first words of the stack that is the caller's.
         unsafe {
             let length = next.as_ref().map_or(0, |next| next.length) + 1;
             if length > cache.most.get() || class > SizeClass::DEFAULT && length > most_of(class) {
-                return put_slow(cache, top, class);
+                return put_slow(cache, start, class);
             }
-            let free = top.cast::<Free>().sub(1);
+            let free = start.cast::<Free>().sub(1);
             free.write(Free { next, length });
             list.set(free.as_ptr());
         }
@@ -204,9 +203,9 @@ fn most_of(class: SizeClass) -> usize {
 /// # Safety
 /// As [`put`].
 #[cold]
-unsafe fn put_slow(cache: &Cache, top: NonNull<u8>, class: SizeClass) {
+unsafe fn put_slow(cache: &Cache, start: NonNull<u8>, class: SizeClass) {
     // SAFETY: the handle was given up in `take`.
-    let stack = unsafe { Stack::from_top(top, class) };
+    let stack = unsafe { Stack::from_start(start, class) };
     if valgrind::runs() {
         // To memcheck what lies below a stack pointer that has moved up is out of bounds, and the next coroutine's closure may lie there.
         // So no stack is kept.
@@ -225,7 +224,7 @@ unsafe fn put_slow(cache: &Cache, top: NonNull<u8>, class: SizeClass) {
         cache.most.set(MOST);
         cache.front.set(ptr::null_mut());
         // SAFETY: as promised.
-        return unsafe { put(top, class) };
+        return unsafe { put(start, class) };
     }
     // Half of them go, so that the next ones find room.
     let list = &cache.lists[class.index()];

@@ -4,7 +4,7 @@
 
 mod cache;
 
-use crate::stack::SizeClass;
+use crate::stack::{SizeClass, Stack as Memory};
 use std::{fmt, io, num::NonZeroUsize, ptr::NonNull};
 
 pub mod valgrind {
@@ -75,7 +75,7 @@ unsafe impl<S: Stack> Stack for &mut S {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct DefaultStack {
-    top: NonNull<u8>,
+    start: NonNull<u8>,
     class: SizeClass,
 }
 
@@ -85,24 +85,27 @@ unsafe impl Send for DefaultStack {}
 unsafe impl Sync for DefaultStack {}
 
 impl DefaultStack {
-    /// A stack of at least `size` usable bytes. Sizes come in steps: powers of two less 16 KiB, from 16 KiB on.
+    /// A stack of at least `size` usable bytes. Sizes come in steps: powers of two less 17 KiB, from 15 KiB on.
     ///
     /// # Errors
     /// If `size` is more than 1 GiB (512 MiB on 32-bit processors), or the system has no memory, or no mapping, for another stack.
     pub fn new(size: usize) -> io::Result<Self> {
-        let class = SizeClass::for_size(size)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, SizeClass::TOO_LARGE))?;
+        let class = SizeClass::for_size(size).and_then(|class| {
+            let suffices = class.bytes() >= size + Memory::STARTS;
+            if suffices { Some(class) } else { SizeClass::for_size(class.bytes() + 1) }
+        });
+        let class = class.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, SizeClass::TOO_LARGE))?;
         Self::of(class)
     }
 
     #[inline(always)]
     fn of(class: SizeClass) -> io::Result<Self> {
-        Ok(Self { top: cache::take(class)?, class })
+        Ok(Self { start: cache::take(class)?, class })
     }
 }
 
 impl Default for DefaultStack {
-    /// A stack of 240 KiB.
+    /// A stack of 239 KiB or a little more.
     ///
     /// # Panics
     /// Where [`new`](Self::new) returns an error.
@@ -124,7 +127,7 @@ impl Drop for DefaultStack {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: taken in `of`, and nothing lives on it any more: a coroutine keeps its stack until it has finished.
-        unsafe { cache::put(self.top, self.class) }
+        unsafe { cache::put(self.start, self.class) }
     }
 }
 
@@ -133,18 +136,18 @@ unsafe impl Stack for DefaultStack {
     #[inline]
     fn base(&self) -> StackPointer {
         // The link is reached by the address alone.
-        self.top.expose_provenance()
+        self.start.expose_provenance()
     }
 
     #[inline]
     fn limit(&self) -> StackPointer {
         // SAFETY: inside the stack's mapping, so not null.
-        unsafe { StackPointer::new_unchecked(self.top.addr().get() - self.class.reserve()) }
+        unsafe { StackPointer::new_unchecked(Memory::top_of(self.start) - self.class.reserve()) }
     }
 
     fn lowest(&self) -> StackPointer {
         // SAFETY: as in `limit`.
-        unsafe { StackPointer::new_unchecked(self.top.addr().get() - self.class.bytes()) }
+        unsafe { StackPointer::new_unchecked(Memory::top_of(self.start) - self.class.bytes()) }
     }
 }
 

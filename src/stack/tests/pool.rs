@@ -49,6 +49,22 @@ fn stacks_of_many_slabs_do_not_overlap_and_are_all_guarded() {
 }
 
 #[test]
+fn neighbouring_stacks_begin_at_different_places_from_which_they_are_found_again() {
+    let pool = StackPool::new(None);
+    let stacks = acquire(&pool, 16);
+    let depths =
+        HashSet::<usize>::from_iter(stacks.iter().map(|stack| stack.top().addr() - stack.start().addr().get()));
+    assert_eq!(depths.len(), 16);
+    assert!(depths.iter().all(|depth| depth.is_multiple_of(64) && *depth <= Stack::STARTS), "{depths:?}");
+    for stack in &stacks {
+        assert_eq!(Stack::top_of(stack.start()), stack.top().addr());
+        // SAFETY: a second handle, from which nothing but addresses is asked.
+        let again = unsafe { Stack::from_start(stack.start(), CLASS) };
+        assert_eq!((again.limit(), again.top()), (stack.limit(), stack.top()));
+    }
+}
+
+#[test]
 #[cfg_attr(
     all(sinew_emulated, target_arch = "powerpc64"),
     ignore = "qemu-ppc64le with pages of 64 KiB counts resident ones by the host's size"
