@@ -55,7 +55,11 @@ fn a_notification_goes_to_one_that_waits_or_the_next_to_come() {
         assert!(waiters.iter().all(still_waits));
         notify.notify_one();
         harness::wait_until(|| waiters.iter().filter(|waiter| waiter.is_finished()).count() == 1);
-        notify.notify_waiters();
+        // Some may not have come to their wait before the first of these.
+        harness::wait_until(|| {
+            notify.notify_waiters();
+            waiters.iter().all(|waiter| waiter.is_finished())
+        });
         waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
         assert!(!notify.wait_timeout(Duration::from_millis(2)), "nothing is left for who comes");
     });
