@@ -33,7 +33,7 @@ impl Inner {
             spawned: sum(|worker| worker.shared.counters.spawned.load(Ordering::Relaxed))
                 + self.spawned_outside.load(Ordering::Relaxed),
             ended: sum(|worker| worker.shared.counters.ended.load(Ordering::Relaxed)),
-            switches: sum(|worker| worker.resumes.load(Ordering::Relaxed)),
+            switches: self.worked(),
             steals: sum(|worker| worker.shared.counters.stolen.load(Ordering::Relaxed)),
             placed: sum(|worker| worker.shared.counters.placed.load(Ordering::Relaxed)),
             stacks: stacks.live as u64,

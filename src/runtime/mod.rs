@@ -139,6 +139,11 @@ impl Inner {
         self.workers.len().saturating_sub(self.idle.sleeping())
     }
 
+    /// How often workers have picked something to run. If it is the same before and after all were seen asleep, none ran in between.
+    fn worked(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.resumes.load(Ordering::Relaxed)).sum()
+    }
+
     /// Nothing has run for a while: has the memory of free stacks given back, by each worker for its own.
     fn cool(&self) {
         while self.busy() == 0 && self.stacks.cool() {}

@@ -10,13 +10,14 @@
 //! # Sleeping
 //!
 //! 1. The worker lists itself as a sleeper, then passes a full fence.
-//! 2. It looks again at what only a fence guards: its inbox, its mailbox, the threads pinned to it, the injector. (Others' mailboxes and deques are
-//!    their owners' to look at, and the monitor's.)
+//! 2. It looks again at what only a fence guards: its inbox, its mailbox, the threads pinned to it, the injector, and whether
+//!    somebody needs the stacks that it keeps. (Others' mailboxes and deques are their owners' to look at, and the monitor's.)
 //! 3. It blocks in its poller until the next timer, a wake-up from another thread, or readiness.
 //!
-//! Whoever puts something into an inbox, a mailbox or the injector does so by a sequentially consistent operation, passes a full fence,
-//! and looks for sleepers. Both fences are in one order: either the submitter's comes first, and step 2 finds the thing; or
-//! step 1's, and the submitter finds the sleeper.
+//! Whoever puts something into an inbox, a mailbox or the injector does so by a sequentially consistent operation, passes a full
+//! fence, and looks for sleepers; whoever finds no stack leaves word in the pool, passes a full fence, and asks all sleepers. Both
+//! fences are in one order: either the submitter's comes first, and step 2 finds the thing; or step 1's, and the submitter finds
+//! the sleeper.
 //!
 //! A spawn into the spawner's own deque passes no fence, since it costs as much as half a spawn. So a sleeper may miss it, and the
 //! spawner the sleeper. Nothing is lost by that: the thread runs on its spawner's worker when that one schedules next; and if it
@@ -63,10 +64,11 @@ impl Worker {
             if self.starved.get() {
                 self.refill(true);
             }
-            // SAFETY: the worker's own context, which `pick` gives only if there is nothing to run.
+            // SAFETY: the worker's own context, which is given only if there is nothing to run.
             unsafe {
-                let target = self.pick();
+                let target = self.pick_queued();
                 if !std::ptr::eq(target, self.root.get()) {
+                    bump(&self.resumes, 1);
                     self.found(&mut searching);
                     self.unstick();
                     arch::switch(self.root.get(), target);
@@ -86,12 +88,15 @@ impl Worker {
             if self.closing.get() && self.may_end() {
                 break;
             }
-            // Only if it does not count as a searcher already: it would be counted twice and leave once.
-            if !searching && !alone {
-                searching = runtime.idle.try_start_searching(runtime.busy());
-            }
-            if searching && self.search() {
-                continue;
+            // One that has no stack for what it has could not start what it finds.
+            if !self.starved.get() {
+                // Only if it does not count as a searcher already: it would be counted twice and leave once.
+                if !searching && !alone {
+                    searching = runtime.idle.try_start_searching(runtime.busy());
+                }
+                if searching && self.search() {
+                    continue;
+                }
             }
             self.shortage();
             searching = self.sleep(searching);
@@ -239,10 +244,11 @@ impl Worker {
             || !runtime.injector.is_empty()
             || self.attention.load(Ordering::Relaxed)
             || runtime.is_closing() != self.closing.get()
+            || self.keeps_needed_stacks()
     }
 
     /// Whether others have sent it something, so that it wakes if it sleeps. For anyone to ask.
-    fn has_messages(&self) -> bool {
+    pub(crate) fn has_messages(&self) -> bool {
         !self.shared.inbox.is_empty() || !self.shared.mailbox.is_empty() || !self.shared.pinned.is_empty()
     }
 
@@ -256,8 +262,7 @@ impl Worker {
                 && !self.anything_to_find()
                 && !runtime.workers().iter().any(Self::has_messages)
         };
-        let worked = || -> u64 { runtime.workers().iter().map(|worker| worker.resumes.load(Ordering::Relaxed)).sum() };
-        let before = worked();
+        let before = runtime.worked();
         // Whatever another worker does in between, it moves the clock first.
         let from = runtime.clock.advanced();
         let busy = runtime.blocking.is_busy();
@@ -267,7 +272,7 @@ impl Worker {
             if self.poll(Some(if network { RETRY } else { Duration::ZERO })) {
                 return;
             }
-            if !all_sleep() || worked() != before {
+            if !all_sleep() || runtime.worked() != before {
                 return;
             }
             let alarms = runtime.workers().iter().map(|worker| worker.shared.alarm.load(Ordering::SeqCst));

@@ -60,7 +60,7 @@ impl Worker {
     /// # Safety
     /// As [`pick`](Self::pick).
     #[inline(always)]
-    unsafe fn pick_queued(&self) -> *const Context {
+    pub(crate) unsafe fn pick_queued(&self) -> *const Context {
         if let Some(task) = NonNull::new(self.next.get()) {
             self.next.set(std::ptr::null_mut());
             // SAFETY: what is in the slot is ready and belongs to this worker.

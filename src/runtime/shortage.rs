@@ -7,10 +7,19 @@
 //! another, perhaps for the one that waits for a stack. Only an OS thread could still wake one, so a short while is granted. Then
 //! the configured maximum is exceeded, one stack at a time, with a report; a limit of the kernel's cannot be, and the process
 //! aborts with the report rather than hang.
+//!
+//! # How it is known that nothing can move
+//!
+//! The workers cannot be looked at all at once: one that is seen asleep may be woken by the next one, which then is seen asleep
+//! too. So they are looked at twice, and what they have resumed is counted before the first look and after the second. Each was asleep
+//! with nothing sent to it both times, and if the counts are equal, none of them ran a thread in between; so at the time between the
+//! looks nothing was on its way to any of them, and nothing but a thread sends. Between the looks all are asked for their stacks: one that
+//! was listed as asleep then is so again only after it has given them back, and one that lists itself later looks for a shortage
+//! after that (`park`, step 2). So at the second look none keeps a stack that nobody uses, and the pool's refusal after it is the truth.
 
 use super::worker::Worker;
 use crate::{
-    primitive::Ordering,
+    primitive::{Ordering, fence},
     stack::{Limit, SizeClass},
     sys::report::write_stderr,
     task::flag,
@@ -32,6 +41,8 @@ impl Worker {
     /// Asks all other workers to give back the stacks that they keep.
     #[cold]
     pub(crate) fn ask_for_stacks(&self) {
+        // Between the word of the shortage in the pool and the look for sleepers (`park`, step 2).
+        fence(Ordering::SeqCst);
         for other in self.runtime().workers() {
             if other.index != self.index {
                 other.attention.store(true, Ordering::Relaxed);
@@ -48,6 +59,14 @@ impl Worker {
         } else {
             self.stuck.set(0);
         }
+    }
+
+    /// Whether this worker keeps stacks that nobody uses while another may find none.
+    pub(crate) fn keeps_needed_stacks(&self) -> bool {
+        // SAFETY: the owner.
+        let keeps =
+            || unsafe { (*self.free.get()).iter().any(|free| !free.is_empty()) || !(*self.spare.get()).is_empty() };
+        self.runtime().stacks.is_exhausted() && keeps()
     }
 
     /// Called by the worker's own loop when there is something to run.
@@ -70,7 +89,7 @@ impl Worker {
         if stuck.is_multiple_of(BETWEEN_REQUESTS) {
             self.ask_for_stacks();
         }
-        if stuck < BEFORE_EXCEEDING || !self.is_stuck() {
+        if stuck < BEFORE_EXCEEDING || !self.is_stuck_still() {
             return;
         }
         let Some(task) = self.stackless.pop() else { return };
@@ -109,7 +128,22 @@ impl Worker {
         }
     }
 
-    /// Whether nothing in this runtime can move by itself, as far as can be seen.
+    /// Whether nothing in this runtime can move by itself: the second look, or else the first.
+    fn is_stuck_still(&self) -> bool {
+        let before = self.stuck_at.take();
+        let worked = self.runtime().worked();
+        if !self.is_stuck() {
+            return false;
+        }
+        if before == Some(worked) && self.runtime().worked() == worked {
+            return true;
+        }
+        self.stuck_at.set(Some(worked));
+        self.ask_for_stacks();
+        false
+    }
+
+    /// One look at all workers.
     fn is_stuck(&self) -> bool {
         let runtime = self.runtime();
         // SAFETY: the owner.
@@ -120,7 +154,9 @@ impl Worker {
             && runtime.injector.is_empty()
             && runtime.workers().iter().all(|other| {
                 // Who was picked to be woken does not count as sleeping any more.
-                let idles = runtime.idle.is_sleeping(other.index) && !other.shared.expects.load(Ordering::Relaxed);
+                let idles = runtime.idle.is_sleeping(other.index)
+                    && !other.shared.expects.load(Ordering::Relaxed)
+                    && !other.has_messages();
                 other.index == self.index || idles
             })
     }

@@ -154,6 +154,8 @@ pub(crate) struct Worker {
     pub(crate) starved: Cell<bool>,
     /// How many times in a row the worker's own loop came by, found nothing to run and waited for a stack.
     pub(crate) stuck: Cell<u32>,
+    /// At the last of these times, everything was seen to stand still, and workers had picked something to run so often.
+    pub(crate) stuck_at: Cell<Option<u64>>,
     /// The runtime is shutting down, and this worker has cancelled its threads.
     pub(crate) closing: Cell<bool>,
     /// How many threads of this worker are suspended in the middle of an unwind; and how many while others were, of which it is
@@ -277,6 +279,7 @@ impl Worker {
             batch: Cell::new(false),
             starved: Cell::new(false),
             stuck: Cell::new(0),
+            stuck_at: Cell::new(None),
             closing: Cell::new(false),
             unwinding: Cell::new(0),
             doubtful: Cell::new(false),
