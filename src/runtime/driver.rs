@@ -39,7 +39,7 @@ impl IoDriver {
     pub(super) fn start(self, reactor: &Reactor) {
         static TOLD: AtomicBool = AtomicBool::new(false);
         if self == Self::Uring
-            && let Err(error) = reactor.ring().start()
+            && let Err(error) = reactor.start_ring()
             && !TOLD.swap(true, Ordering::Relaxed)
         {
             eprintln!("sinew: io_uring cannot be used, so threads wait by epoll: {error}");

@@ -215,6 +215,9 @@ impl Worker {
         let runtime = self.runtime();
         let paused = runtime.clock.is_paused();
         if paused {
+            if self.poll(Some(Duration::ZERO)) {
+                return searching;
+            }
             // SAFETY: the owner.
             runtime.clock.announce(&self.shared.alarm, unsafe { (*self.wheel.get()).next_deadline() });
         }
@@ -253,7 +256,7 @@ impl Worker {
     }
 
     /// The same where the clock is paused: if everybody sleeps, nothing but a deadline can go on, and so the clock jumps to the earliest.
-    /// The last to list itself finds that all are listed.
+    /// The last to list itself finds that all are listed. Nobody takes news while listed, so that the others can see them.
     fn sleep_paused(&self) {
         let runtime = self.runtime();
         // One that is listed may just now find a message, which was sent before its sender fell asleep.
@@ -267,10 +270,12 @@ impl Worker {
         let from = runtime.clock.advanced();
         let busy = runtime.blocking.is_busy();
         if all_sleep() && !busy {
-            // What is ready in the network gets some time to arrive.
-            let network = runtime.workers().iter().any(|worker| worker.reactor.has_sources());
-            if self.poll(Some(if network { RETRY } else { Duration::ZERO })) {
-                return;
+            if runtime.workers().iter().any(|worker| worker.reactor.has_sources()) {
+                // What is on its way in the network gets some time to arrive. One that sleeps may be slow to hear of what has arrived.
+                let has_news = |worker: &Self| worker.reactor.has_news(Some(Duration::ZERO));
+                if self.reactor.has_news(Some(RETRY)) || runtime.workers().iter().any(has_news) {
+                    return;
+                }
             }
             if !all_sleep() || runtime.worked() != before {
                 return;
@@ -281,7 +286,7 @@ impl Worker {
             }
         }
         let retry = busy || self.starved.get() || self.closing.get();
-        self.poll(retry.then_some(RETRY));
+        self.reactor.has_news(retry.then_some(RETRY));
     }
 
     /// How long to sleep: until the next timer.

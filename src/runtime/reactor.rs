@@ -8,15 +8,13 @@
 //! Lock order: a source's registration, then this table, then a source's lists (`readiness`). Waking happens under the
 //! last two.
 
-#[cfg(all(feature = "io-uring", target_os = "linux"))]
-use std::os::fd::AsRawFd;
 use std::{
     cell::{Cell, RefCell},
     io,
-    os::fd::RawFd,
+    os::fd::{AsRawFd, RawFd},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -31,7 +29,7 @@ use super::{
 };
 use crate::{
     primitive::{Mutex, lock},
-    sys::prefetch::prefetch,
+    sys::{prefetch::prefetch, socket},
 };
 
 /// The most events that one poll takes, holding the table meanwhile. Few, so that the memory which waking a thread touches, its
@@ -59,6 +57,8 @@ pub(crate) struct Reactor {
     poll: RefCell<(Poll, Events)>,
     /// The last poll took as many events as it could.
     was_full: Cell<bool>,
+    /// The descriptors of the poller and of the ring, or a negative number.
+    descriptors: [AtomicI32; 2],
     waker: Arc<mio::Waker>,
     shared: Arc<Shared>,
     #[cfg(all(feature = "io-uring", target_os = "linux"))]
@@ -99,6 +99,7 @@ impl Reactor {
         let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
         let shared = Arc::new(Shared { id, count: AtomicUsize::new(0), table: Mutex::new(table) });
         Ok(Reactor {
+            descriptors: [AtomicI32::new(poll.as_raw_fd()), AtomicI32::new(-1)],
             poll: RefCell::new((poll, Events::with_capacity(EVENTS))),
             was_full: Cell::new(false),
             waker,
@@ -111,6 +112,22 @@ impl Reactor {
     /// Ends the owner's poll, from any OS thread.
     pub(crate) fn waker(&self) -> Arc<mio::Waker> {
         Arc::clone(&self.waker)
+    }
+
+    /// Has what the kernel can complete go to the ring, from now on; on the owner's OS thread.
+    ///
+    /// # Errors
+    /// The kernel's; the ring stays off.
+    #[cfg(all(feature = "io-uring", target_os = "linux"))]
+    pub(super) fn start_ring(&self) -> io::Result<()> {
+        self.descriptors[1].store(self.ring.start()?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether something has happened that the owner has not taken by [`poll`](Self::poll). Waits until it has, or for `timeout`, or for
+    /// ever if there is none. For anyone to ask; it costs a system call.
+    pub(crate) fn has_news(&self, timeout: Option<Duration>) -> bool {
+        socket::have_news(self.descriptors.each_ref().map(|descriptor| descriptor.load(Ordering::Relaxed)), timeout)
     }
 
     /// Where operations go that the kernel completes, if it is on.

@@ -9,7 +9,7 @@ use std::{
     io, mem,
     net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use libc::{c_int, c_void, socklen_t};
@@ -313,6 +313,15 @@ pub(crate) fn wait_any(entries: &mut [libc::pollfd], deadline: Option<Instant>) 
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Waits until one of the kernel's pollers has something to tell, for so many milliseconds at most; whether it has. It is not told yet. A
+/// negative number stands for none. A signal ends the wait early.
+pub(crate) fn have_news(pollers: [RawFd; 2], timeout: Option<Duration>) -> bool {
+    let timeout = timeout.map_or(-1, |time| c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX));
+    let mut entries = pollers.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+    // SAFETY: the pointer and the count name the entries.
+    unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, timeout) > 0 }
 }
 
 /// Whether the reading half is shut. Where the operating system does not tell, it is not.

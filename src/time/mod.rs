@@ -24,8 +24,8 @@
 //! - All deadlines and timeouts of that runtime's threads are on its clock, also in `sinew::sync`, `sinew::thread` and `sinew::net`. Ask
 //!   [`Instant::now`] for the time: a [`std::time::Instant`] that std gave is taken for a point on the paused clock, and that one
 //!   has moved otherwise than the machine's since the runtime was built.
-//! - The clock waits for calls on the blocking pool. It does not wait for the network, except that it gives what is ready a
-//!   millisecond to arrive; nor for OS threads outside of the runtime.
+//! - The clock waits for calls on the blocking pool, and until threads have been told of all that has reached their sockets. It gives
+//!   the network a millisecond to bring more; beyond that, it does not wait for it, nor for OS threads outside of the runtime.
 //! - OS threads keep the machine's time.
 
 mod instant;

@@ -62,7 +62,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell, RefMut},
     io,
     mem::MaybeUninit,
-    os::fd::RawFd,
+    os::fd::{AsRawFd, RawFd},
     time::Duration,
 };
 
@@ -103,14 +103,15 @@ impl Ring {
         }
     }
 
-    /// Makes the ring, on the worker's own OS thread.
+    /// Makes the ring, on the worker's own OS thread; its descriptor, which can be polled.
     ///
     /// # Errors
     /// The kernel's; the ring stays off.
-    pub(crate) fn start(&self) -> io::Result<()> {
+    pub(super) fn start(&self) -> io::Result<RawFd> {
         let ring = sys::open()?;
+        let descriptor = ring.as_raw_fd();
         assert!(self.kernel.set(RefCell::new(ring)).is_ok(), "a worker starts its ring once");
-        Ok(())
+        Ok(descriptor)
     }
 
     #[inline]
