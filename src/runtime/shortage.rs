@@ -13,7 +13,7 @@
 //! The workers cannot be looked at all at once: one that is seen asleep may be woken by the next one, which then is seen asleep
 //! too. So they are looked at twice, and what they have resumed is counted before the first look and after the second. Each was asleep
 //! with nothing sent to it both times, and if the counts are equal, none of them ran a thread in between; so at the time between the
-//! looks nothing was on its way to any of them, and nothing but a thread sends. Between the looks all are asked for their stacks: one that
+//! looks nothing was on its way to any of them, and nothing but what runs sends. Between the looks all are asked for their stacks: one that
 //! was listed as asleep then is so again only after it has given them back, and one that lists itself later looks for a shortage
 //! after that (`park`, step 2). So at the second look none keeps a stack that nobody uses, and the pool's refusal after it is the truth.
 
@@ -24,7 +24,7 @@ use crate::{
     sys::report::write_stderr,
     task::flag,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Fruitless tries, a millisecond apart, before the configured maximum is exceeded.
 const BEFORE_EXCEEDING: u32 = 20;
@@ -84,6 +84,12 @@ impl Worker {
         if !self.starved.get() {
             return self.stuck.set(0);
         }
+        let now = Instant::now();
+        if self.stuck.get() != 0 && now.duration_since(self.tried.get()) < RETRY {
+            // Woken by a request, and not by the time.
+            return;
+        }
+        self.tried.set(now);
         let stuck = self.stuck.get() + 1;
         self.stuck.set(stuck);
         if stuck.is_multiple_of(BETWEEN_REQUESTS) {
@@ -130,13 +136,13 @@ impl Worker {
 
     /// Whether nothing in this runtime can move by itself: the second look, or else the first.
     fn is_stuck_still(&self) -> bool {
-        let before = self.stuck_at.take();
         let worked = self.runtime().worked();
         if !self.is_stuck() {
+            // Those that answer the request are awake. That says nothing against the first look.
             return false;
         }
-        if before == Some(worked) && self.runtime().worked() == worked {
-            return true;
+        if self.stuck_at.get() == Some(worked) {
+            return self.runtime().worked() == worked;
         }
         self.stuck_at.set(Some(worked));
         self.ask_for_stacks();

@@ -154,7 +154,9 @@ pub(crate) struct Worker {
     pub(crate) starved: Cell<bool>,
     /// How many times in a row the worker's own loop came by, found nothing to run and waited for a stack.
     pub(crate) stuck: Cell<u32>,
-    /// At the last of these times, everything was seen to stand still, and workers had picked something to run so often.
+    /// When it last did.
+    pub(crate) tried: Cell<Instant>,
+    /// When everything was last seen to stand still, workers had picked something to run so often.
     pub(crate) stuck_at: Cell<Option<u64>>,
     /// The runtime is shutting down, and this worker has cancelled its threads.
     pub(crate) closing: Cell<bool>,
@@ -279,6 +281,7 @@ impl Worker {
             batch: Cell::new(false),
             starved: Cell::new(false),
             stuck: Cell::new(0),
+            tried: Cell::new(Instant::now()),
             stuck_at: Cell::new(None),
             closing: Cell::new(false),
             unwinding: Cell::new(0),
