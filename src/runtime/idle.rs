@@ -46,6 +46,9 @@
 //! 7. A worker that cancels its sleep has stopped searching at w1 without the duty of 4, so it takes the duty then: when
 //!    it has taken what it found in a shared place, it calls `wake_one`.
 //!
+//! A worker that has no stack for a thread of its own starts no other, and so does not search. It is picked only if all that sleep are such;
+//! then the work waits for a stack, and whoever gets one starts what waits longest at its next tick.
+//!
 //! An inbox has one reader, so its pusher needs only the worker's own place: `inbox` has that argument.
 //! [`Idle::wake_hint`] has no s2. It may miss a worker that is falling asleep, and the work then waits for its spawner,
 //! or for the monitor's next look.
@@ -139,10 +142,13 @@ impl Idle {
 
     /// Ends the search, if there was one, and lists the worker as a sleeper (w1 and w2). The caller must now look at
     /// every queue and at its inbox (w3), poll unless that found something, and [`finish_sleep`](Self::finish_sleep).
-    pub(crate) fn prepare_sleep(&self, index: usize, was_searching: bool) {
+    ///
+    /// One that can start nothing, for want of stacks, is to be picked `last`: a search by it is none.
+    pub(crate) fn prepare_sleep(&self, index: usize, was_searching: bool, last: bool) {
         let mut sleepers = lock(&self.sleepers);
         debug_assert!(!sleepers.contains(&index));
-        sleepers.push(index);
+        let place = if last { 0 } else { sleepers.len() };
+        sleepers.insert(place, index);
         // Releases what the worker says of its sleep, for who asks `is_sleeping`.
         self.places[index].0.store(LISTED, Ordering::Release);
         let change = if was_searching { SLEEPER - SEARCHER } else { SLEEPER };

@@ -15,7 +15,7 @@
 //! 3. It blocks in its poller until the next timer, a wake-up from another thread, or readiness.
 //!
 //! Whoever puts something into an inbox, a mailbox or the injector does so by a sequentially consistent operation, passes a full
-//! fence, and looks for sleepers; whoever finds no stack leaves word in the pool, passes a full fence, and asks all sleepers. Both
+//! fence, and looks for sleepers; whoever asks for stacks has left word in the pool, passes a full fence, and asks all sleepers. Both
 //! fences are in one order: either the submitter's comes first, and step 2 finds the thing; or step 1's, and the submitter finds
 //! the sleeper.
 //!
@@ -226,7 +226,7 @@ impl Worker {
         // Before it is listed, for who finds it listed goes by this.
         self.shared.expects.store(timers || self.reactor.has_sources(), Ordering::Relaxed);
         // Step 1, fence included.
-        runtime.idle.prepare_sleep(self.index, searching);
+        runtime.idle.prepare_sleep(self.index, searching, self.starved.get());
         if !self.anything_to_find() {
             if paused {
                 self.sleep_paused();

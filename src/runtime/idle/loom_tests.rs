@@ -73,7 +73,7 @@ impl Model {
                     return;
                 }
             } else {
-                self.idle.prepare_sleep(index, searching);
+                self.idle.prepare_sleep(index, searching, false);
                 if self.queue.is_empty() {
                     return;
                 }
@@ -116,7 +116,7 @@ fn model(bound: Option<usize>, body: impl Fn() + Sync + Send + 'static) {
 fn loom_work_submitted_while_the_last_searcher_falls_asleep_is_done() {
     model(None, || {
         let shared = Model::new(1, Job::Short);
-        shared.idle.prepare_sleep(1, false);
+        shared.idle.prepare_sleep(1, false, false);
         assert!(shared.idle.try_start_searching(1));
         let worker = Model::spawn(&shared, |shared| shared.work(0, true));
         shared.submit(0);
@@ -148,7 +148,7 @@ fn loom_two_workers_that_fall_asleep_at_once_leave_nothing() {
 fn loom_two_submitters_and_a_worker_that_gets_stuck_do_not_leave_a_sleeper_idle() {
     model(Some(3), || {
         let shared = Model::new(2, Job::Endless);
-        shared.idle.prepare_sleep(1, false);
+        shared.idle.prepare_sleep(1, false, false);
         assert!(shared.idle.try_start_searching(1));
         let others =
             [Model::spawn(&shared, |shared| shared.work(0, true)), Model::spawn(&shared, |shared| shared.submit(1))];
@@ -171,7 +171,7 @@ fn loom_a_worker_is_woken_for_its_inbox_exactly_once() {
         let other = Arc::clone(&shared);
         let waker = thread::spawn(move || other.0.wake_one().is_some());
         let (idle, inbox) = &*shared;
-        idle.prepare_sleep(0, false);
+        idle.prepare_sleep(0, false, false);
         let sleeps = !inbox.load(Ordering::Relaxed);
         let mut searches = !sleeps && !idle.cancel_sleep(0);
         let woken = [pusher.join().unwrap(), waker.join().unwrap()];

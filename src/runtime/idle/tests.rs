@@ -21,7 +21,7 @@ fn the_last_to_sleep_is_woken_first_and_only_one_at_a_time() {
     let idle = Idle::new(3);
     assert_eq!(idle.wake_one(), None, "nobody sleeps");
     for index in 0..3 {
-        idle.prepare_sleep(index, false);
+        idle.prepare_sleep(index, false, false);
     }
     assert_eq!((idle.sleeping(), idle.searching()), (3, 0));
     assert_eq!(idle.wake_one(), Some(2));
@@ -36,7 +36,7 @@ fn the_last_to_sleep_is_woken_first_and_only_one_at_a_time() {
 fn going_to_sleep_ends_the_search() {
     let idle = Idle::new(2);
     assert!(idle.try_start_searching(2));
-    idle.prepare_sleep(1, true);
+    idle.prepare_sleep(1, true, false);
     assert_eq!((idle.sleeping(), idle.searching()), (1, 0));
     assert!(idle.is_sleeping(1) && !idle.is_sleeping(0));
 }
@@ -44,11 +44,11 @@ fn going_to_sleep_ends_the_search() {
 #[test]
 fn a_cancelled_sleep_says_whether_someone_was_faster() {
     let idle = Idle::new(2);
-    idle.prepare_sleep(0, false);
+    idle.prepare_sleep(0, false, false);
     assert!(idle.cancel_sleep(0));
     assert_eq!((idle.sleeping(), idle.searching()), (0, 0));
 
-    idle.prepare_sleep(0, false);
+    idle.prepare_sleep(0, false, false);
     assert_eq!(idle.wake_one(), Some(0));
     assert!(!idle.cancel_sleep(0));
     assert_eq!((idle.sleeping(), idle.searching()), (0, 1), "it is a searcher");
@@ -57,8 +57,8 @@ fn a_cancelled_sleep_says_whether_someone_was_faster() {
 #[test]
 fn a_sleeper_that_its_poller_woke_is_busy() {
     let idle = Idle::new(2);
-    idle.prepare_sleep(0, false);
-    idle.prepare_sleep(1, false);
+    idle.prepare_sleep(0, false, false);
+    idle.prepare_sleep(1, false, false);
     assert!(!idle.finish_sleep(0));
     assert_eq!(idle.wake_one(), Some(1));
     assert_eq!(idle.sleeping(), 0);
@@ -69,7 +69,7 @@ fn a_sleeper_woken_for_its_inbox_does_not_count_as_a_searcher() {
     let idle = Idle::new(3);
     assert!(!idle.wake_specific(1), "it is awake");
     for index in 0..3 {
-        idle.prepare_sleep(index, false);
+        idle.prepare_sleep(index, false, false);
     }
     assert!(idle.wake_specific(1));
     assert!(!idle.wake_specific(1), "once is enough");

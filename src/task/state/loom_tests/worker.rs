@@ -118,7 +118,7 @@ impl Worker {
             if pending & wake::PARK != 0 {
                 break;
             }
-            self.idle.prepare_sleep(0, searching);
+            self.idle.prepare_sleep(0, searching, false);
             let finds = !self.inbox.is_empty() || !self.injector.is_empty() || self.attention.load(Ordering::Relaxed);
             if !finds {
                 self.poll();
@@ -208,7 +208,7 @@ impl Worker {
                 *pending &= !(got & !wake::CANCEL);
                 return got;
             }
-            self.idle.prepare_sleep(0, searching);
+            self.idle.prepare_sleep(0, searching, false);
             if self.inbox.is_empty() && !self.attention.load(Ordering::Relaxed) {
                 self.poll();
             }
