@@ -103,13 +103,14 @@ impl Monitor {
                     }
                     continue;
                 }
-                if worker.ticks_behind(tick) > 1 {
+                let schedules = worker.ticks_behind(tick) <= 1;
+                if !schedules {
                     worker.attention.store(true, Ordering::Relaxed);
                     behind = true;
                 }
                 waiting |= !worker.deque.is_empty() || !worker.shared.mailbox.is_empty();
                 let resumes = worker.resumes.load(Ordering::Relaxed);
-                if resumes != watched.resumes {
+                if resumes != watched.resumes || schedules {
                     *watched = Watched { resumes, since: now, named: false };
                 } else if !watched.named && now.duration_since(watched.since) >= HOG {
                     watched.named = true;
