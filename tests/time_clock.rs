@@ -195,6 +195,30 @@ fn sockets_have_time_to_arrive() {
 }
 
 #[test]
+fn what_comes_late_and_from_outside_ends_a_wait_without_a_deadline() {
+    use std::io::{Read, Write};
+    for workers in [1, 4] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let mut peer = listener.accept().unwrap().0;
+            for word in ["a", "b", "c"] {
+                // So that all workers are asleep by then.
+                std::thread::sleep(Duration::from_millis(20));
+                peer.write_all(word.as_bytes()).unwrap();
+            }
+        });
+        let runtime = Runtime::builder().workers(workers).start_paused(true).build().unwrap();
+        let text = runtime.run(|| {
+            let mut text = String::new();
+            sinew::net::TcpStream::connect(address)?.read_to_string(&mut text).map(|_| text)
+        });
+        assert_eq!(text.unwrap(), "abc");
+        server.join().unwrap();
+    }
+}
+
+#[test]
 fn an_interval_begins_where_it_is_told_and_anew_where_it_is_reset() {
     on_paused(|| {
         let start = Instant::now();

@@ -285,7 +285,8 @@ impl Worker {
                 return;
             }
         }
-        let retry = busy || self.starved.get() || self.closing.get();
+        // Nobody who waits for a ring's descriptor is woken by what the ring's owner has to complete; but it shows when asked.
+        let retry = busy || self.starved.get() || self.closing.get() || self.reactor.is_ring_busy();
         self.reactor.has_news(retry.then_some(RETRY));
     }
 

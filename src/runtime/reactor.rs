@@ -125,7 +125,8 @@ impl Reactor {
     }
 
     /// Whether something has happened that the owner has not taken by [`poll`](Self::poll). Waits until it has, or for `timeout`, or for
-    /// ever if there is none. For anyone to ask; it costs a system call.
+    /// ever if there is none; but the end of a ring's operation is seen only when the wait begins. For anyone to ask; it costs a system
+    /// call.
     pub(crate) fn has_news(&self, timeout: Option<Duration>) -> bool {
         socket::have_news(self.descriptors.each_ref().map(|descriptor| descriptor.load(Ordering::Relaxed)), timeout)
     }
@@ -141,11 +142,16 @@ impl Reactor {
     /// owner alone registers, so for it `false` stays true.
     #[inline]
     pub(crate) fn has_sources(&self) -> bool {
+        self.is_ring_busy() || self.shared.count.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether an operation is under way that the kernel completes.
+    #[inline]
+    pub(crate) fn is_ring_busy(&self) -> bool {
         #[cfg(all(feature = "io-uring", target_os = "linux"))]
-        if self.ring.is_busy() {
-            return true;
-        }
-        self.shared.count.load(Ordering::Relaxed) != 0
+        return self.ring.is_busy();
+        #[cfg(not(all(feature = "io-uring", target_os = "linux")))]
+        false
     }
 
     /// Whether the last poll probably left events behind.

@@ -103,7 +103,7 @@ impl Ring {
         }
     }
 
-    /// Makes the ring, on the worker's own OS thread; its descriptor, which can be polled.
+    /// Makes the ring, on the worker's own OS thread; its descriptor.
     ///
     /// # Errors
     /// The kernel's; the ring stays off.
