@@ -280,12 +280,17 @@ fn a_waker_may_panic_or_wait_for_others() {
         for ((sender, receiver), selects) in
             flavours().into_iter().zip([false; 4]).chain(flavours().into_iter().zip([true; 4]))
         {
-            let panics = Waker::from(Arc::new(Does(|| std::panic::resume_unwind(Box::new("a waker's")))));
+            let woken = Arc::new(AtomicBool::new(false));
+            let wakes = woken.clone();
+            let panics = Waker::from(Arc::new(Does(move || {
+                wakes.store(true, Ordering::SeqCst);
+                std::panic::resume_unwind(Box::new("a waker's"));
+            })));
             let mut task = Task::new(receiver.recv_async());
             assert!(task.future.as_mut().poll(&mut Context::from_waker(&panics)).is_pending());
             let other = sender.clone();
             let thread = thread::spawn(move || other.send(1));
-            let_others_run();
+            wait_until(|| woken.load(Ordering::SeqCst));
             assert_eq!(task.poll(), Poll::Ready(Ok(1)));
             thread.join().unwrap().unwrap();
 
