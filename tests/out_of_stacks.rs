@@ -159,9 +159,10 @@ fn a_shutdown_ends_threads_that_wait_for_a_stack() {
         wait_until(|| ran.load(Ordering::Relaxed) == 5);
         runtime.shutdown(std::time::Instant::now() + Duration::from_secs(300)).unwrap();
         assert!(parked.into_iter().all(|thread| thread.join().is_err()));
-        // A worker that has not heard of it yet may start one on a stack that another has come free of.
+        // A worker that has not heard of it yet may start one on a stack that another has come free of, and none after: so each of
+        // the stacks goes to each of the workers once at most.
         let ran = ran.load(Ordering::Relaxed);
-        assert!(if workers == 1 { ran == 5 } else { ran >= 5 }, "{ran}");
+        assert!(ran <= 5 * workers, "{ran} on {workers} workers");
     }
 }
 
